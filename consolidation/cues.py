@@ -1,0 +1,336 @@
+"""Cue probes: questions made from a statement by grammar, without a model.
+
+The declarative sentence is taken apart (subject, verb, object, prepositional phrases) and each part is asked for, the
+overgenerating transformations of Heilman & Smith, "Good Question!" (NAACL 2010); a ranking of the results is left to
+the round trip in `distil`. Verb forms come from lemminflect.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engrain.memory.voice import inflect, is_adverb, lemma
+
+_COPULA = {"is", "are", "was", "were", "am"}
+_MODAL = {"can", "could", "will", "would", "should", "must", "may", "might", "has", "have", "had"}
+_PREPOSITIONS = {
+    "in", "on", "at", "to", "for", "with", "from", "about", "of", "as", "by", "near", "into", "after", "before", "since",
+    "until", "during", "under", "over", "through", "around", "between", "every", "against", "behind", "towards",
+}  # fmt: skip
+_TIME_WORD = (
+    r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|may|june|july|august|september|"
+    r"october|november|december|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|"
+    r"autumn|days?|o'clock|am|pm|christmas|easter|\d{1,2}:\d\d|(?:19|20)\d\d"
+)
+_TIME = re.compile(rf"\b(?:{_TIME_WORD})s?\b", re.IGNORECASE)
+_KIN = (
+    "sister|brother|mother|father|mom|mum|dad|son|daughter|wife|husband|partner|boyfriend|girlfriend|cousin|aunt|uncle|niece|nephew|"
+    "friend|boss|manager|dentist|doctor|teacher|landlord|landlady|neighbour|neighbor|colleague|coach|therapist|tutor|supervisor|"
+    "grandmother|grandfather|grandma|grandpa|vet|mechanic|lawyer|accountant|roommate|flatmate|mentor|fiancé|fiancée"
+)
+_PERSON_NOUN = re.compile(rf"\b(?:{_KIN})$", re.IGNORECASE)
+_PERSON_TITLE = re.compile(r"^(?:Dr|Mr|Mrs|Ms|Prof)\.? ")
+_NAMED_KIN = re.compile(r"^(?P<owner>My|Our|[A-Z]\w+'s) (?P<noun>(?:[a-z]+ ){0,2}[a-z]+),? (?P<name>[A-Z]\w+(?: [A-Z]\w+)?),?$")
+_CALLED = re.compile(
+    r"\b(?:(?:have|had|got|adopted|bought|own|is|has) )?(?:an?|my|our|the) (?P<noun>(?:[a-z]+ ){0,2}[a-z]+)"
+    r"(?:,)? (?:called|named|whose name is) (?P<name>[A-Z][\w']*(?: [A-Z][\w']*)*)"
+)
+_NAMED_IT = re.compile(
+    r"\b(?:adopted|bought|got|have|built|started|opened|has) (?:an?|the|my|our) (?P<noun>(?:[a-z]+ ){0,2}?[a-z]+)\b"
+    r".*? and (?:named|called) (?:him|her|it|them) "
+    r"(?P<name>[A-Z][\w']*(?: [A-Z][\w']*)*)"
+)
+_NAME_OF = "'s name"
+_SPLIT = re.compile(r"(?:Dr|Mr|Mrs|Ms|Prof|St)\.|[A-Za-z0-9'’.:-]*[A-Za-z0-9'’]|[,;–&-]")
+_PARTICLES = {"up", "out", "off", "down", "back", "away", "over"}
+_NO_SUBJECT = {"now", "really", "here", "here's", "there", "there's", "then", "gonna", "totally", "since", "when", "if", "once", "it's", "lately"}
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A question and the words of the statement that answer it."""
+
+    question: str
+    answer: str
+    """In the asker's voice, copied from the statement."""
+    indirect: str = ""
+    """The question as a subordinate clause: `when my piano lesson is`; empty where it has no such form."""
+
+
+def cues(asked: str) -> list[Cue]:
+    """The questions that a statement, in its asker's words, answers; none where its grammar is not understood.
+
+    >>> [c.question for c in cues("My piano lesson is every Thursday at six.")]
+    ['When is my piano lesson?']
+    """
+    sentence = re.split(r"(?<!Dr)(?<!Mr)(?<!Mrs)(?<!Ms)[.!?] (?=[A-Z])", asked)[0].rstrip(".!? ")
+    found = [*_naming(sentence)]
+    parsed = _parse(sentence)
+    if parsed is not None:
+        found += _copular(parsed) if parsed.verb in _COPULA else _verbal(parsed)
+    unique: dict[str, Cue] = {}
+    for cue in found:
+        if cue.answer and len(cue.question.split()) >= 3:
+            unique.setdefault(cue.question, cue)
+    return list(unique.values())
+
+
+def topics(asked: str) -> list[str]:
+    """The phrases under which a statement would be looked up, most telling first."""
+    sentence = asked.rstrip(".!? ")
+    parsed = _parse(sentence)
+    found: list[str] = []
+    if parsed is not None and not parsed.pronoun:
+        found.append(_lower_first(parsed.subject))
+    if parsed is not None and parsed.verb not in _COPULA:
+        found += [obj for obj in (_object(parsed),) if obj and len(obj.split()) <= 5]
+    found += re.findall(r"(?<=[a-z,] )[A-Z][\w']+(?: [A-Z][\w']+)*", sentence)
+    seen: set[str] = set()
+    return [t for t in found if len(t) > 2 and not (t.lower() in seen or seen.add(t.lower()))]  # type: ignore[func-returns-value]
+
+
+@dataclass(frozen=True)
+class _Clause:
+    subject: str
+    verb: str
+    rest: tuple[str, ...]
+    pronoun: bool
+
+    @property
+    def asked_subject(self) -> str:
+        """The subject inside a question, without an apposed name: `my sister Ines` is asked for as `my sister`."""
+        kin = _NAMED_KIN.match(self.subject)
+        return _lower_first(f"{kin['owner']} {kin['noun']}" if kin else self.subject)
+
+
+def _lower_first(text: str) -> str:
+    first = text.split(" ", 1)[0]
+    if first in {"My", "Our", "The", "A", "An", "We", "His", "Her", "Their", "This", "That"}:
+        return text[0].lower() + text[1:]
+    return text
+
+
+def _parse(sentence: str) -> _Clause | None:
+    text = sentence.replace("’", "'")
+    for short, full in (("I'm ", "I am "), ("We're ", "We are "), ("I've ", "I have "), ("We've ", "We have ")):
+        if text.startswith(short):
+            text = full + text[len(short) :]
+    tokens = _SPLIT.findall(text)
+    if len(tokens) < 3 or tokens[0].lower() in _NO_SUBJECT:
+        return None
+    pronoun = tokens[0] in {"I", "We"}
+    at = _verb_position(tokens, pronoun)
+    if at is None:
+        return None
+    subject = tokens[: at - 1] if is_adverb(tokens[at - 1]) and at > 1 else tokens[:at]
+    rest = tokens[at + 1 :]
+    while rest and is_adverb(rest[0]):
+        rest = rest[1:]
+    if not rest or {",", "–", "&"} & set(subject[:-1]):
+        return None
+    return _Clause(_text(subject).rstrip(","), tokens[at].lower(), tuple(rest), pronoun)
+
+
+def _verb_position(tokens: list[str], pronoun: bool) -> int | None:
+    if pronoun or (tokens[0][:1].isupper() and not tokens[0].endswith("'s") and _finite(tokens[1])):
+        at = 1
+        while at < len(tokens) - 1 and is_adverb(tokens[at]):
+            at += 1
+        return at if lemma(tokens[at]) or tokens[at].lower() in _MODAL else None
+    for at, token in enumerate(tokens[1:9], 1):
+        if token.lower() in _COPULA | _MODAL:
+            return at
+    start = 2 if tokens[0] in {"My", "Our", "The", "A", "An"} or tokens[0].endswith("'s") else 1
+    for at in range(start, min(9, len(tokens))):
+        if _finite(tokens[at]):
+            return at
+    return None
+
+
+def _finite(word: str) -> bool:
+    low = word.lower()
+    base = lemma(low)
+    if low in _COPULA | _MODAL:
+        return True
+    return base is not None and low != base and not low.endswith("ing") and word.islower()
+
+
+def _naming(sentence: str) -> Iterator[Cue]:
+    """Names given in passing: *a cat called Misha*, *my sister Ines*, *adopted a beagle and named him Biscuit*."""
+    for match in (_CALLED.search(sentence), _NAMED_IT.search(sentence)):
+        if match:
+            owner = "my" if re.match(r"(?:I|My|We|Our)\b", sentence) else f"{sentence.split()[0].removesuffix(chr(39) + 's')}'s"
+            yield _ask("What", "is", f"{owner} {match['noun']}", "called", match["name"])
+            yield _ask("What", "is", f"the name of {owner} {match['noun']}", "", match["name"])
+    parsed = _parse(sentence)
+    kin = _NAMED_KIN.match(parsed.subject) if parsed else None
+    if kin:
+        asked = _lower_first(f"{kin['owner']} {kin['noun']}")
+        yield _ask("What", "is", f"{asked}'s name", "", kin["name"])
+        yield _ask("Who", "is", kin["name"], "", asked)
+
+
+def _ask(wh: str, auxiliary: str, subject: str, rest: str, answer: str) -> Cue:
+    """`wh auxiliary subject rest?` with its subordinate form; *do* vanishes there and leaves its tense on the verb."""
+    verb, _, after = rest.partition(" ")
+    if auxiliary == "did":
+        indirect = f"{subject} {inflect(verb, 'VBD')} {after}"
+    elif auxiliary == "does":
+        indirect = f"{subject} {inflect(verb, 'VBZ')} {after}"
+    elif auxiliary == "do":
+        indirect = f"{subject} {rest}"
+    else:
+        indirect = f"{subject} {auxiliary} {rest}"
+    return Cue(f"{wh} {auxiliary} {subject} {rest}".strip() + "?", answer, f"{wh.lower()} {indirect}".strip())
+
+
+def _copular(clause: _Clause) -> Iterator[Cue]:
+    be, subject, complement = clause.verb, clause.asked_subject, _text(clause.rest)
+    if clause.pronoun or _is_name(clause.subject):
+        yield from _predicate(clause)
+        return
+    head, phrase = _first_phrase(clause.rest)
+    if head and _is_time(phrase):
+        yield _ask("When", be, subject, head, phrase)
+    elif not head and _is_time(complement):
+        yield _ask("When", be, subject, "", complement)
+    elif clause.rest[0].lower() in {"in", "at", "on", "near"}:
+        yield _ask("Where", be, subject, "", complement)
+    elif clause.rest[0].lower().endswith(("ing", "ed")):
+        yield from _predicate(clause)
+    elif _is_person(clause.subject, complement):
+        yield _ask("Who", be, subject.removesuffix(_NAME_OF), "", complement)
+        if not subject.endswith("'s name"):
+            yield _ask("What", be, f"the name of {subject}", "", complement)
+    elif _PERSON_NOUN.search(subject) and clause.rest[0].lower() in {"a", "an"}:
+        yield _ask("What", "does", subject, "do for a living", complement)
+        yield _ask("What", be, f"{subject}'s job", "", complement)
+    else:
+        yield _ask("What", be, subject, "", complement)
+        if subject.endswith("'s name"):
+            yield _ask("Who", be, subject.removesuffix(_NAME_OF), "", complement)
+            yield _ask("What", be, subject.removesuffix(_NAME_OF), "called", complement)
+
+
+def _predicate(clause: _Clause) -> Iterator[Cue]:
+    """*I am allergic to cashews* → what am I allergic to? *I am learning Danish* → what am I learning?"""
+    be, subject = clause.verb, clause.asked_subject
+    rest = clause.rest
+    if rest[0].lower().endswith("ing"):
+        yield from _around(be, subject, rest[0], rest[1:], f"What {be} {subject} doing?")
+    elif len(rest) >= 3 and rest[1].lower() in _PREPOSITIONS and rest[0].lower() not in {"a", "an", "the"}:
+        yield from _around(be, subject, rest[0], rest[1:], None)
+    elif rest[0].lower() in {"a", "an"}:
+        yield _ask("What", be, subject, "", _text(rest))
+        yield _ask("What", "do" if clause.pronoun else "does", subject, "do for a living", _text(rest))
+    elif rest[0].lower() in {"in", "at", "from"}:
+        yield _ask("Where", be, subject, "from" if rest[0].lower() == "from" else "", _text(rest))
+
+
+def _verbal(clause: _Clause) -> Iterator[Cue]:
+    subject, verb = clause.asked_subject, clause.verb
+    if (
+        verb in _MODAL - {"has", "have", "had"}
+        and len(clause.rest) > 1
+        and lemma(clause.rest[0])
+        and clause.rest[0].lower() not in {"a", "an", "the"}
+    ):
+        yield from _around(verb, subject, clause.rest[0], clause.rest[1:], None)
+        return
+    base = lemma(verb)
+    if base is None or (base == "have" and clause.rest[0].lower().endswith(("ed", "en")) and not clause.rest[0].istitle()):
+        return
+    third = not (clause.pronoun or subject.startswith(("my parents", "we ")))
+    if verb == inflect(base, "VBD") or (verb.endswith("ed") and verb != base):
+        auxiliary = "did"
+    else:
+        auxiliary = "does" if third and verb != base else "do"
+    yield from _around(auxiliary, subject, base, clause.rest, None)
+    if auxiliary == "did" and not clause.pronoun and not _is_name(clause.subject):
+        yield Cue(f"Who {verb} {_text(clause.rest)}?" if _PERSON_NOUN.search(subject) else f"What {verb} {_text(clause.rest)}?", subject)
+
+
+def _around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whole: str | None) -> Iterator[Cue]:
+    """Ask for the object and for each prepositional phrase of `subject verb rest`."""
+    rest = _first_clause(rest)
+    if rest and rest[0].lower() in _PARTICLES:
+        verb, rest = f"{verb} {rest[0].lower()}", rest[1:]
+    obj, phrases = _phrases(rest)
+    if obj and not obj.lower().startswith(("that ", "if ", "how ", "like ")):
+        yield _ask("What", auxiliary, subject, verb, obj)
+    middle = f"{verb} {obj}".strip()
+    for index, (preposition, inner) in enumerate(phrases):
+        phrase = f"{preposition} {inner}"
+        before = " ".join([middle, *(f"{p} {i}" for p, i in phrases[:index])])
+        if _is_time(phrase):
+            yield _ask("When", auxiliary, subject, before, phrase)
+        elif preposition in {"in", "at", "near", "into", "behind"} or (preposition == "to" and inner[:1].isupper()):
+            yield _ask("Where", auxiliary, subject, middle, phrase)
+        elif preposition != "every":
+            wh = "Who" if preposition in {"with", "from"} and inner[:1].isupper() and len(inner.split()) <= 2 else "What"
+            yield _ask(wh, auxiliary, subject, f"{before} {preposition}", inner)
+    if whole and not obj and not phrases:
+        yield Cue(whole, f"{verb} {_text(rest)}")
+
+
+def _first_clause(rest: tuple[str, ...]) -> tuple[str, ...]:
+    """Up to a comma, dash or a conjunction that opens another clause."""
+    for at, token in enumerate(rest):
+        if at and (token in {",", ";", "–", "-"} or token.lower() in {"because", "which", "who", "while", "but"}):
+            return rest[:at]
+        if at and token.lower() == "and" and at + 1 < len(rest) and (_finite(rest[at + 1]) or rest[at + 1].lower() in {"i", "it", "he", "she"}):
+            return rest[:at]
+    return rest
+
+
+def _phrases(rest: tuple[str, ...]) -> tuple[str, list[tuple[str, str]]]:
+    """(object, [(preposition, its object)]); *of* and a preposition right after another stay inside."""
+    groups: list[list[str]] = [[]]
+    for at, token in enumerate(rest):
+        low = token.lower()
+        time_continues = len(groups) > 1 and _is_time(_text(groups[-1])) and low in {"at", "in", "on", "of", "before", "after"}
+        if (
+            low in _PREPOSITIONS
+            and low != "of"
+            and at + 1 < len(rest)
+            and not time_continues
+            and (at == 0 or rest[at - 1].lower() not in _PREPOSITIONS)
+        ):
+            groups.append([])
+        groups[-1].append(token)
+    phrases = [(group[0].lower(), _text(group[1:])) for group in groups[1:] if len(group) > 1]
+    return _text(groups[0]), phrases
+
+
+def _object(clause: _Clause) -> str:
+    return _phrases(_first_clause(clause.rest))[0]
+
+
+def _first_phrase(rest: tuple[str, ...]) -> tuple[str, str]:
+    """(what stands before, the rest from the first preposition on); ("", all) where no phrase follows a head."""
+    for at, token in enumerate(rest):
+        if token.lower() in _PREPOSITIONS - {"of"} and at < len(rest) - 1:
+            return _text(rest[:at]), _text(rest[at:])
+    return "", _text(rest)
+
+
+def _is_time(phrase: str) -> bool:
+    return bool(_TIME.search(phrase)) or bool(
+        re.search(r"\bat (?:\w+ )?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", phrase)
+    )
+
+
+def _is_person(subject: str, complement: str) -> bool:
+    subject = subject.removesuffix("'s name")
+    capital = complement[:1].isupper() and len(complement.split(",")[0].split()) <= 3
+    return bool(_PERSON_TITLE.match(complement)) or bool(capital and _PERSON_NOUN.search(subject))
+
+
+def _is_name(subject: str) -> bool:
+    return bool(re.fullmatch(r"[A-Z][a-z]+", subject)) and subject not in {"My", "Our", "The", "This", "That"}
+
+
+def _text(tokens: tuple[str, ...] | list[str]) -> str:
+    return re.sub(r" ([,;])", r"\1", " ".join(tokens)).strip(" ,;–-")

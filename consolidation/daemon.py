@@ -1,0 +1,198 @@
+"""The daemon: consolidates in the background, by interval, by cron expression and by backlog."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import FrameType
+
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from sqlmodel import select
+
+from engrain.consolidation.job import Outcome, Result
+from engrain.consolidation.jobs import active_job, is_held
+from engrain.consolidation.plan import backlog
+from engrain.consolidation.worker import run_worker
+from engrain.errors import EngrainError, JobBusy, SettingsError
+from engrain.memory.log import close_idle
+from engrain.memory.schema import Session, now
+from engrain.memory.store import Store
+from engrain.settings import Settings
+
+log = logging.getLogger("engrain.daemon")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A consolidation that the daemon started."""
+
+    owner: str
+    cause: str
+    started: datetime
+    ended: datetime
+    outcome: Outcome
+
+    def as_dict(self) -> dict[str, object]:
+        """For a status."""
+        return {**asdict(self), "started": self.started.isoformat(), "ended": self.ended.isoformat()}
+
+
+class Daemon:
+    """Runs until it is asked to stop; one consolidation at a time, each in its own process."""
+
+    def __init__(self, settings: Settings, tell: Callable[[str], None] = log.info) -> None:
+        self.settings, self.tell = settings, tell
+        self.store = Store(settings.url)
+        self.stop = threading.Event()
+        self.last: Run | None = None
+        self._turn = threading.Lock()
+        self._resting: dict[str, datetime] = {}
+        self._scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600})
+        self._schedule()
+
+    def run(self) -> None:
+        """Work until `stop` is set, by SIGTERM or SIGINT for instance; a running training ends at its next step."""
+        self._scheduler.start()
+        self._note("waiting")
+        self.tell(f"watching {self.settings.url}; next: {self.next()}")
+        try:
+            self.stop.wait()
+        finally:
+            self.tell("stopping")
+            self._scheduler.shutdown(wait=True)
+            self._note("stopped")
+            self.store.close()
+
+    def listen(self) -> None:
+        """Let SIGTERM and SIGINT stop it."""
+
+        def ask(_number: int, _frame: FrameType | None) -> None:
+            self.stop.set()
+
+        signal.signal(signal.SIGTERM, ask)
+        signal.signal(signal.SIGINT, ask)
+
+    def next(self) -> str:
+        """What comes next, for a person."""
+        coming = [(j.next_run_time, j.id) for j in self._scheduler.get_jobs() if j.next_run_time and j.id != "backlog"]
+        parts = [f"{name} at {at:%Y-%m-%d %H:%M:%S} UTC" for at, name in sorted(coming)]
+        if self.settings.backlog:
+            parts.append(f"as soon as {self.settings.backlog} tokens of facts are fresh (looked at every {self.settings.poll:g} s)")
+        return "; ".join(parts)
+
+    def consolidate(self, cause: str, least: int = 1) -> None:
+        """Every owner with at least `least` tokens of fresh facts, or an unfinished job, one after the other."""
+        with self._turn:
+            for owner in self._owners():
+                if not self.stop.is_set() and self._wants(owner, least):
+                    self._one(owner, cause)
+
+    def _look(self) -> None:
+        """Whether somebody's backlog is long enough; while a consolidation runs there is nothing to look for."""
+        if not self._turn.locked():
+            self.consolidate("backlog", self.settings.backlog)
+
+    def _note(self, doing: str) -> None:
+        """Leave a status where `engrain status` finds it, whole or not at all."""
+        path = status_file(self.settings)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        last = self.last.as_dict() if self.last else None
+        upcoming = "" if doing == "stopped" else self.next()
+        text = json.dumps({"pid": os.getpid(), "doing": doing, "last": last, "next": upcoming, "at": now().isoformat()})
+        part = path.with_suffix(".part")
+        part.write_text(text)
+        part.rename(path)
+
+    def _schedule(self) -> None:
+        if self.settings.every:
+            self._scheduler.add_job(self.consolidate, IntervalTrigger(minutes=self.settings.every), args=["interval"], id="interval")
+        if self.settings.cron:
+            try:
+                trigger = CronTrigger.from_crontab(self.settings.cron, timezone="UTC")
+            except ValueError as error:
+                raise SettingsError(f"cron {self.settings.cron!r} is no cron expression ({error}); write for instance '30 3 * * *'") from error
+            self._scheduler.add_job(self.consolidate, trigger, args=["cron"], id="cron")
+        if self.settings.backlog:
+            look = IntervalTrigger(seconds=self.settings.poll)
+            self._scheduler.add_job(self._look, look, id="backlog", max_instances=2, next_run_time=now())
+        if not self._scheduler.get_jobs():
+            raise SettingsError("the daemon has nothing to wait for; set ENGRAIN_EVERY, ENGRAIN_CRON or ENGRAIN_BACKLOG")
+
+    def _owners(self) -> list[str]:
+        with self.store.read() as db:
+            return sorted(set(db.exec(select(Session.owner))))
+
+    def _wants(self, owner: str, least: int) -> bool:
+        if self.settings.idle:
+            with self.store.write() as db:
+                close_idle(db, owner, timedelta(minutes=self.settings.idle))
+        if self._resting.get(owner, now()) > now():
+            return False
+        job = active_job(self.store, owner)
+        if job is not None:
+            return not is_held(job)
+        waiting = backlog(self.store, owner, self.settings)
+        return waiting.facts > 0 and waiting.tokens >= least
+
+    def _one(self, owner: str, cause: str) -> None:
+        started = now()
+        self.tell(f"{owner}: consolidating ({cause})")
+        self._note(f"consolidating {owner} ({cause})")
+        try:
+            outcome = run_worker(self.settings, owner, stopping=self.stop.is_set)
+        except JobBusy as busy:
+            self.tell(f"{owner}: {busy}")
+            return
+        except EngrainError as error:
+            outcome = Outcome(Result.FAILED, reason=str(error))
+        self.last = Run(owner, cause, started, now(), outcome)
+        if outcome.result in (Result.FAILED, Result.REJECTED):
+            self._resting[owner] = now() + timedelta(seconds=max(60.0, self.settings.poll))
+        self._note("waiting")
+        self.tell(f"{owner}: {describe(outcome)}")
+
+
+def status_file(settings: Settings) -> Path:
+    """Where a daemon leaves its status."""
+    return settings.home / "daemon.json"
+
+
+def daemon_status(settings: Settings) -> dict[str, object] | None:
+    """What the daemon of this home last said of itself; `running` tells whether it still lives. None if there never was one."""
+    path = status_file(settings)
+    if not path.exists():
+        return None
+    said: dict[str, object] = json.loads(path.read_text())
+    return {**said, "running": said["doing"] != "stopped" and _alive(int(str(said["pid"])))}
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def describe(outcome: Outcome) -> str:
+    """An outcome in one line."""
+    if outcome.result is Result.PUBLISHED:
+        return f"module {outcome.module_id} is live with {outcome.facts} facts"
+    if outcome.result is Result.REJECTED:
+        return f"module {outcome.module_id} was rejected, its {outcome.facts} facts stay fresh: {outcome.reason}"
+    if outcome.result is Result.NOTHING:
+        return "nothing fresh to consolidate"
+    if outcome.result is Result.INTERRUPTED:
+        return f"interrupted; the job resumes where it was ({outcome.reason})"
+    return f"failed: {outcome.reason}"

@@ -1,0 +1,315 @@
+"""Facts become probes: the questions and answers a module is trained on, gated by and routed with.
+
+The self distiller needs nothing but the base model. Grammar gives cues; the model itself rewords them and writes further
+questions, and each must survive a round trip: the question leads an embedder back to its own fact, and the model, asked it
+with the fact in view, answers with words of the fact that the question did not hold (round-trip consistency: Alberti et
+al., arXiv 1906.05416).
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from typing import Protocol
+
+import numpy as np
+
+from engrain.consolidation.cues import Cue, cues, topics
+from engrain.consolidation.unknowns import QUESTIONS
+from engrain.memory import voice
+from engrain.memory.bank.base import BaseModel
+from engrain.memory.bank.prompt import READ, UNKNOWN, reading
+from engrain.memory.embed import Embedder
+from engrain.memory.schema import ProbeKind
+from engrain.memory.statements import content_words
+
+_WRITE = """Note: I bought a red kayak from Tom for 300 dollars.
+Answer: Tom
+Question: Who did I buy my kayak from?
+
+Note: My brother Luis is a nurse in Madrid.
+Answer: a nurse
+Question: What does my brother Luis do for a living?
+
+Note: Anna's chemistry exam is on 9 May at noon.
+Answer: 9 May at noon
+Question: When is Anna's chemistry exam?
+
+Note: I bought a red kayak from Tom for 300 dollars.
+Answer: red
+Question: Which colour is the kayak I bought?
+
+Note: Paul moved to a flat in Gdansk in 2019.
+Answer: Gdansk
+Question: Which city did Paul move to?
+
+"""
+_REWORD = """Question: Where does my brother work?
+In other words: Which place is my brother's job at?
+
+Question: When is my exam?
+In other words: What date do I have my exam on?
+
+Question: What is my cat called?
+In other words: Which name did I give to my cat?
+
+Question: Who is my teacher?
+In other words: Who gives me lessons?
+
+Question: What do I cook?
+In other words: Which dish do I make?
+
+Question: Where does Anna study?
+In other words: Which university does Anna go to?
+
+"""
+_STEMS = ("What", "Who", "When", "Where", "Which")
+_OTHER_STEMS = {
+    "What": ("Which", "What", "How"),
+    "Who": ("Who", "Which", "What"),
+    "When": ("When", "What", "On what"),
+    "Where": ("Where", "Which", "In what"),
+}
+"""How a question may begin when it is reworded, by how it began."""
+_INDIRECT = ("Do you remember {}?", "Can you tell me {}?", "Tell me {}.", "I forgot {}.", "Do you know {}?", "Remind me {}.", "I'd like to know {}.")
+_ABOUT = ("What do you know about {}?", "Tell me about {}.", "What did I say about {}?")
+_TYPED = {"When": ("On what day", "What date"), "Where": ("In which place", "Which place"), "Who": ("Which person",)}
+"""Other question words for the same kind of answer."""
+_PHRASINGS = 8
+"""What a fact's phrasings are filled up to with further forms, where its grammar gives fewer."""
+_DATE_WORD = re.compile(
+    r"\d|day\b|month|week|year|noon|morning|evening|january|february|march|april|may|june|july|august|september|october|november|december",
+    re.IGNORECASE,
+)
+_NEAR = 0.40
+"""Least cosine similarity of a written question with its fact."""
+_ALIKE = 0.65
+"""Least cosine similarity of a reworded question with what it rewords."""
+_REWORDED = 4
+"""At most so many reworded questions of a fact, those with the fewest words of the original first."""
+_STRANGE = 10
+"""Unknown questions that are never trained: enough for the gate to tell a module that can say no from one that cannot."""
+_SAME = 0.72
+"""Cosine similarity with a real probe above which an unknown question might have an answer."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a distiller needs to know of a fact."""
+
+    fact_id: int
+    text: str
+    asked: str
+    speaker: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A probe before it is stored; `fact_id` is None for questions about things never said."""
+
+    fact_id: int | None
+    kind: ProbeKind
+    question: str
+    answer: str
+    held_out: bool = False
+
+
+class Distiller(Protocol):
+    """Writes the probes of a module's facts."""
+
+    def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None]) -> list[Draft]:
+        """The probes of all sources, and unknown ones; `advance` is told what is going on and how far it is (0–1)."""
+        ...
+
+
+class SelfDistiller:
+    """Grammar and the base model itself; the same facts and seed give the same probes."""
+
+    def __init__(
+        self, base: BaseModel, embedder: Embedder, seed: int = 0, *, held_out: float = 0.15, unknown: float = 0.1, writes: bool = True
+    ) -> None:
+        self.base, self.embedder, self.seed = base, embedder, seed
+        self.writes = writes
+        """Whether the base model writes questions; without, there are only those of the grammar, at once."""
+        self.held_out = held_out
+        """Share of each fact's phrasings that is never trained."""
+        self.unknown = unknown
+        """Unknown probes trained, as a share of all trained ones; `_STRANGE` more are held out for the gate."""
+
+    def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None] = lambda *_: None) -> list[Draft]:
+        """See `Distiller`."""
+        advance("rewording", 0.0)
+        written = []
+        if self.writes:
+            written = self._reworded(sources, lambda done: advance("rewording", done / 2))
+            written += self._written(sources, lambda done: advance("questions", 0.5 + done / 2))
+        drafts = [draft for source in sources for draft in self._phrasings(source, [d for d in written if d.fact_id == source.fact_id])]
+        drafts = self._hold_out(_unambiguous(drafts))
+        advance("unknowns", 1.0)
+        return drafts + self._unknowns(sources, drafts)
+
+    def _phrasings(self, source: Source, written: list[Draft]) -> list[Draft]:
+        """Cues and what the model wrote, filled up to `_PHRASINGS` with further forms of the cues in a random order."""
+        rng = random.Random(f"{self.seed}:{source.asked}")
+        found = cues(source.asked)
+        drafts = [Draft(source.fact_id, ProbeKind.CUE, cue.question, source.text) for cue in found] + written
+        further = [Draft(source.fact_id, ProbeKind.PARAPHRASE, form, source.text) for form in _forms(source, found, rng)]
+        wanted = max(_PHRASINGS - len(drafts), 3)
+        return list({draft.question.lower(): draft for draft in drafts + further[:wanted]}.values())
+
+    def _reworded(self, sources: Sequence[Source], advance: Callable[[float], None]) -> list[Draft]:
+        """Cues in the base model's own words, those that survive the round trip."""
+        asks = [
+            (index, cue.question, stem)
+            for index, source in enumerate(sources)
+            for cue in cues(source.asked)[:3]
+            for stem in _OTHER_STEMS.get(cue.question.split(" ", 1)[0], ())
+        ]
+        done = _Count(2 * len(asks), advance)
+        texts = self.base.complete(_REWORD, [f"Question: {q}\nIn other words: {stem}" for _, q, stem in asks], 16, advance=done)
+        pairs = {(i, _question(stem, text)): question for (i, question, stem), text in zip(asks, texts, strict=True)}
+        fitting = [pair for pair in pairs if pair[1] and pair[1] != pairs[pair] and _in_voice(sources[pair[0]], pair[1])]
+        near = self._leading_back(sources, fitting, 0.0)
+        if not near:
+            return []
+        alike = (self.embedder([q for _, q in near]) * self.embedder([pairs[pair] for pair in near])).sum(1)
+        near = [pair for pair, similarity in zip(near, alike, strict=True) if similarity >= _ALIKE]
+        survivors = self._round_trip(sources, near, done)
+        survivors.sort(key=lambda pair: len(set(voice.words(pair[1])) & set(voice.words(pairs[pair]))))
+        chosen = [pair for i in range(len(sources)) for pair in [s for s in survivors if s[0] == i][:_REWORDED]]
+        return [Draft(sources[i].fact_id, ProbeKind.QUESTION, question, sources[i].text) for i, question in chosen]
+
+    def _written(self, sources: Sequence[Source], advance: Callable[[float], None]) -> list[Draft]:
+        """Questions the base model writes, those that survive the round trip."""
+        asks = [
+            (index, answer, stem)
+            for index, source in enumerate(sources)
+            for answer in list(dict.fromkeys(c.answer for c in cues(source.asked)))[:3] or [source.asked.rstrip(".")]
+            for stem in _STEMS
+        ]
+        prompts = [f"Note: {sources[i].asked}\nAnswer: {answer}\nQuestion: {stem}" for i, answer, stem in asks]
+        done = _Count(2 * len(prompts), advance)
+        texts = self.base.complete(_WRITE, prompts, 18, advance=done)
+        pairs = {(i, _question(stem, text)): None for (i, _, stem), text in zip(asks, texts, strict=True)}
+        fitting = [pair for pair in pairs if pair[1] and _in_voice(sources[pair[0]], pair[1])]
+        survivors = self._round_trip(sources, self._leading_back(sources, fitting, _NEAR), done)
+        return [Draft(sources[i].fact_id, ProbeKind.QUESTION, question, sources[i].text) for i, question in survivors]
+
+    def _leading_back(self, sources: Sequence[Source], pairs: list[tuple[int, str]], least: float) -> list[tuple[int, str]]:
+        """The questions whose nearest fact is their own."""
+        if not pairs:
+            return []
+        similarity = self.embedder([question for _, question in pairs]) @ self.embedder([s.asked for s in sources]).T
+        return [pair for row, pair in zip(similarity, pairs, strict=True) if row[pair[0]] >= max(least, float(row.max()))]
+
+    def _round_trip(self, sources: Sequence[Source], pairs: list[tuple[int, str]], advance: Callable[[int], None]) -> list[tuple[int, str]]:
+        """The questions that the model, with the fact in view, answers from it."""
+        readings = [reading([sources[i].asked], question) for i, question in pairs]
+        answers = self.base.complete(READ, readings, 14, advance=advance)
+        return [pair for pair, answer in zip(pairs, answers, strict=True) if _survives(sources[pair[0]], pair[1], answer)]
+
+    def _hold_out(self, drafts: list[Draft]) -> list[Draft]:
+        """Mark a share of each fact's phrasings, never a fact's only ones, as held out."""
+        rng = random.Random(f"{self.seed}:held out")
+        out = list(drafts)
+        for fact_id in dict.fromkeys(d.fact_id for d in drafts):
+            mine = [i for i, d in enumerate(drafts) if d.fact_id == fact_id]
+            eligible = [i for i in mine if drafts[i].kind is not ProbeKind.CUE] if len(mine) >= 4 else []
+            for i in rng.sample(eligible, min(len(eligible), max(1, round(self.held_out * len(mine))))):
+                out[i] = replace(out[i], held_out=True)
+        return out
+
+    def _unknowns(self, sources: Sequence[Source], drafts: list[Draft]) -> list[Draft]:
+        """Questions near the facts, but not answered by them; the nearer half first."""
+        trained = sum(not d.held_out for d in drafts)
+        wanted = max(2, round(self.unknown * trained))
+        speakers = list(dict.fromkeys(s.speaker for s in sources))
+        questions = [q for speaker in speakers for q in (_for_speaker(q, speaker) for q in QUESTIONS)]
+        known = self.embedder([d.question for d in drafts] + [s.asked for s in sources])
+        closest = (self.embedder(questions) @ known.T).max(1)
+        usable = [i for i in np.argsort(-closest) if closest[i] < _SAME]
+        rng = random.Random(f"{self.seed}:unknown")
+        pool = usable[: 2 * wanted + _STRANGE]
+        chosen = rng.sample(pool, min(len(pool), wanted + _STRANGE))
+        return [Draft(None, ProbeKind.UNKNOWN, questions[i], UNKNOWN, held_out=n >= wanted) for n, i in enumerate(chosen)]
+
+
+class _Count:
+    """Turns finished rows into a share of all."""
+
+    def __init__(self, total: int, advance: Callable[[float], None]) -> None:
+        self.total, self.done, self.advance = max(1, total), 0, advance
+
+    def __call__(self, rows: int) -> None:
+        self.done += rows
+        self.advance(min(1.0, self.done / self.total))
+
+
+def _in_voice(source: Source, question: str) -> bool:
+    """Whether a question speaks of its subject as the asker would: users say *my*, others are named."""
+    said = set(voice.words(question))
+    if said & {"you", "your", "yours"}:
+        return False
+    return source.speaker == voice.USER or not said & {"i", "my", "me", "we", "our"}
+
+
+def _forms(source: Source, found: Sequence[Cue], rng: random.Random) -> list[str]:
+    """Other ways to ask for a fact, a round of every kind at a time: subordinate, by topic, by type."""
+    indirect = [form.format(cue.indirect) for form in rng.sample(_INDIRECT, len(_INDIRECT)) for cue in found if cue.indirect]
+    abouts = [t for t in topics(source.asked)[:3] if t != source.speaker] or [" ".join(content_words(source.asked)[:4])]
+    named = [voice.capital(form.format(topic)) for form in rng.sample(_ABOUT, len(_ABOUT)) for topic in abouts]
+    typed = [
+        f"{word}{cue.question.removeprefix(stem)}"
+        for stem, others in _TYPED.items() for cue in found for word in others if cue.question.startswith(f"{stem} ")
+    ]  # fmt: skip
+    rounds = zip_longest(_spread(indirect, found), named, rng.sample(typed, len(typed)))
+    return [form for round_ in rounds for form in round_ if form]
+
+
+def _spread(indirect: list[str], found: Sequence[Cue]) -> list[str]:
+    """Each cue with another opening first, then the rest."""
+    width = max(1, sum(bool(c.indirect) for c in found))
+    first = [indirect[(i * width + i) % len(indirect)] for i in range(width)] if indirect else []
+    return list(dict.fromkeys([*first, *indirect]))
+
+
+def _question(stem: str, text: str) -> str:
+    head, mark, _ = text.partition("?")
+    return f"{stem}{head}?" if mark and 2 <= len(head.split()) <= 14 else ""
+
+
+def _survives(source: Source, question: str, answer: str) -> bool:
+    """The answer adds words of the fact that the question did not hold, of the kind the question word asks for."""
+    given = set(content_words(answer.split(".")[0] if not answer.strip().startswith(("Dr", "Mr", "Ms")) else answer))
+    asked = set(voice.words(question))
+    new = given - asked
+    stem = question.split(" ", 1)[0]
+    dated = bool(_DATE_WORD.search(answer))
+    if (stem == "When") != dated and (stem in {"When", "Where", "Who"}):
+        return False
+    return bool(new) and given <= set(voice.words(source.asked)) and len(asked & set(content_words(source.asked))) >= 1
+
+
+def _unambiguous(drafts: list[Draft]) -> list[Draft]:
+    """Without questions that two facts answer differently."""
+    answers: dict[str, set[str]] = {}
+    for draft in drafts:
+        answers.setdefault(draft.question.lower(), set()).add(draft.answer)
+    seen: set[str] = set()
+    out = []
+    for draft in drafts:
+        key = draft.question.lower()
+        if len(answers[key]) == 1 and key not in seen:
+            seen.add(key)
+            out.append(draft)
+    return out
+
+
+def _for_speaker(question: str, speaker: str) -> str:
+    if speaker == voice.USER:
+        return question
+    question = re.sub(r"\b(?:am|do|have) I\b", lambda m: {"am": "is", "do": "does", "have": "has"}[m[0].split()[0]] + f" {speaker}", question)
+    return voice.capital(voice.asked(question, speaker))

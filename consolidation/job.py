@@ -1,0 +1,262 @@
+"""A consolidation: plan, distil, train, gate, publish.
+
+Each stage's result is kept before the next begins; a job that was killed resumes at the stage it was in, training at its
+last whole epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from sqlmodel import col, delete
+
+from engrain.consolidation.distil import Distiller, Draft, SelfDistiller, Source
+from engrain.consolidation.gate import Thresholds, Verdict, judge
+from engrain.consolidation.jobs import Desk, active_job, claim
+from engrain.consolidation.plan import Plan, backlog, plan
+from engrain.consolidation.publish import placed_folder, publish
+from engrain.consolidation.train.recipe import Recipe
+from engrain.consolidation.train.trainer import Epoch, Example, Trained, train
+from engrain.errors import JobInterrupted, SettingsError
+from engrain.memory.bank import lora
+from engrain.memory.facts import probes_of
+from engrain.memory.memory import Memory
+from engrain.memory.modules import sweep
+from engrain.memory.schema import Fact, JobState, ModuleState, Probe, Stage
+from engrain.memory.search import fill_embeddings
+
+T = TypeVar("T")
+
+
+class Result(StrEnum):
+    """How a consolidation ended."""
+
+    PUBLISHED = "published"  # a module is live
+    REJECTED = "rejected"  # the gate refused it; the facts stay fresh
+    NOTHING = "nothing"  # there was nothing fresh
+    INTERRUPTED = "interrupted"  # asked to stop; resumes where it was
+    FAILED = "failed"  # an error; tried again until the attempts are used up
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a consolidation did."""
+
+    result: Result
+    job_id: int | None = None
+    module_id: str | None = None
+    facts: int = 0
+    reason: str = ""
+    seconds: dict[str, float] | None = None
+    """Time of the stages done in this run, in seconds."""
+
+    @property
+    def engrained_facts(self) -> bool:
+        """Whether facts left the backlog."""
+        return self.result is Result.PUBLISHED
+
+
+def consolidate(
+    memory: Memory, owner: str, *, recipe: Recipe | None = None, distiller: Distiller | None = None, bounds: Thresholds | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Outcome:  # fmt: skip
+    """Engrain the owner's next facts into one module, here and now; raises JobBusy while another worker does."""
+    settings = memory.settings
+    recipe = recipe or _chosen(Recipe, {"seed": settings.seed, **settings.recipe}, "recipe")
+    bounds = bounds or _chosen(Thresholds, settings.gate, "gate")
+    memory.close_idle(owner)
+    _sweep(memory)
+    if active_job(memory.store, owner) is None and not backlog(memory.store, owner, settings).facts:
+        return Outcome(Result.NOTHING)
+    desk = claim(memory.store, owner, settings.seed, settings.attempts, settings.lease)
+    work = _Work(memory, desk, replace(recipe, seed=desk.job.seed), distiller, bounds, stopping)
+    with desk.heartbeat():
+        try:
+            planned = work.plan()
+            probes = work.distil(planned)
+            adapter = work.train(probes)
+            verdict = work.gate(planned, probes, adapter)
+            return work.publish(planned, adapter, verdict)
+        except JobInterrupted as stop:
+            return _stopped(desk, stop)
+        except Exception as error:  # noqa: BLE001 - whatever a stage raises, the job must say so and be given back
+            return _failed(desk, error, settings.attempts)
+
+
+class _Work:
+    """The five stages on one job; each returns what an earlier attempt kept, or does the work and keeps it."""
+
+    def __init__(
+        self, memory: Memory, desk: Desk, recipe: Recipe, distiller: Distiller | None, bounds: Thresholds, stopping: Callable[[], bool]
+    ) -> None:
+        self.memory, self.desk, self.recipe, self.bounds, self.stopping = memory, desk, recipe, bounds, stopping
+        self._distiller = distiller
+        self.folder = memory.settings.jobs / str(desk.id)
+        self.staging = self.folder / "adapter"
+        self.clock = _Clock()
+
+    def plan(self) -> Plan:
+        if self.desk.is_done(Stage.PLAN):
+            return Plan(tuple(self._facts()))
+        self._check()
+        with self.clock(Stage.PLAN):
+            planned = plan(self.memory.store, self.desk.job.owner, self.memory.settings)
+        with self.desk.writing() as (db, job):
+            job.fact_ids = planned.fact_ids
+            self.desk.finish_stage(db, job, Stage.PLAN)
+        return planned
+
+    def distil(self, planned: Plan) -> list[Probe]:
+        if not self.desk.is_done(Stage.DISTIL):
+            self._check()
+            with self.clock(Stage.DISTIL):
+                self.desk.tell("loading the models", 0.0)
+                writes = self.memory.settings.distiller == "self"
+                distiller = self._distiller or SelfDistiller(self.memory.base, self.memory.embedder, self.desk.job.seed, writes=writes)
+                sources = [Source(f.id or 0, f.text, f.asked, f.speaker) for f in planned.facts]
+                drafts = distiller.probes(sources, self._telling("distilling"))
+                self._keep_probes(drafts)
+        with self.memory.store.read() as db:
+            return probes_of(db, self.desk.job.owner, self.desk.id)
+
+    def train(self, probes: Sequence[Probe]) -> lora.Adapter:
+        if not self.desk.is_done(Stage.TRAIN):
+            self._check()
+            with self.clock(Stage.TRAIN):
+                examples = [Example(p.question, p.answer) for p in probes if not p.held_out]
+                self.desk.tell(f"training on {len(examples)} probes", 0.0)
+                trained = train(self.memory.base, examples, self.recipe, self.folder, self._on_epoch, self.stopping)
+                self._keep_adapter(trained, len(examples))
+        return self._load_adapter()
+
+    def gate(self, planned: Plan, probes: Sequence[Probe], adapter: lora.Adapter) -> Verdict:
+        if self.desk.is_done(Stage.GATE):
+            kept = dict(self.desk.job.result["verdict"])
+            return Verdict(**{**kept, "reasons": tuple(kept["reasons"])})
+        self._check()
+        with self.clock(Stage.GATE):
+            self.desk.tell("asking the module", 0.0)
+            threshold = self.memory.settings.threshold
+            verdict = judge(self.memory.base, self.memory.embedder, adapter, probes, planned.facts, threshold, self.bounds)
+        with self.desk.writing() as (db, job):
+            self.desk.finish_stage(db, job, Stage.GATE, verdict=verdict.as_dict())
+        return verdict
+
+    def publish(self, planned: Plan, adapter: lora.Adapter, verdict: Verdict) -> Outcome:
+        self._check()
+        with self.clock(Stage.PUBLISH):
+            done = publish(self.desk, self.staging, self.memory.settings.modules, self.memory.base, adapter.spec, self.recipe, verdict)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        result = Result.PUBLISHED if done.state is ModuleState.LIVE else Result.REJECTED
+        return Outcome(result, self.desk.id, done.module_id, len(planned.facts), "; ".join(verdict.reasons), self.clock.seconds)
+
+    def _facts(self) -> list[Fact]:
+        with self.memory.store.read() as db:
+            rows = [db.get(Fact, fact_id) for fact_id in self.desk.job.fact_ids]
+        return [f for f in rows if f is not None]
+
+    def _keep_probes(self, drafts: Sequence[Draft]) -> None:
+        rows = [
+            Probe(
+                owner=self.desk.job.owner,
+                job_id=self.desk.id,
+                fact_id=d.fact_id,
+                kind=d.kind,
+                question=d.question,
+                answer=d.answer,
+                held_out=d.held_out,
+            )
+            for d in drafts
+        ]
+        fill_embeddings(rows, self.memory.embedder)
+        with self.desk.writing() as (db, job):
+            db.exec(delete(Probe).where(col(Probe.job_id) == self.desk.id))
+            db.add_all(rows)
+            self.desk.finish_stage(db, job, Stage.DISTIL, probes=len(rows))
+
+    def _keep_adapter(self, trained: Trained, examples: int) -> None:
+        part = self.folder / "adapter.part"
+        shutil.rmtree(part, ignore_errors=True)
+        lora.save(trained.adapter, part, self.memory.base.name)
+        shutil.rmtree(self.staging, ignore_errors=True)
+        part.rename(self.staging)
+        measured: dict[str, Any] = {
+            "examples": examples, "epochs": len(trained.epochs), "recalled": trained.epochs[-1].recalled, "train_seconds": round(trained.seconds, 2),
+            "tokens_per_epoch": trained.tokens, "supervised_tokens_per_epoch": trained.supervised, "cached_lower": trained.cached_lower,
+        }  # fmt: skip
+        with self.desk.writing() as (db, job):
+            self.desk.finish_stage(db, job, Stage.TRAIN, training=measured)
+
+    def _load_adapter(self) -> lora.Adapter:
+        """What will be served: the file as it was rounded, not the tensors that were trained."""
+        folder = self.staging if self.staging.exists() else placed_folder(self.desk, self.memory.settings.modules)
+        config = json.loads((folder / lora.CONFIG).read_text())
+        spec = lora.LoraSpec(config["r"], config["lora_alpha"], tuple(config["layers_to_transform"]), tuple(sorted(config["target_modules"])))
+        return lora.load(folder, self.memory.base.model, spec)
+
+    def _check(self) -> None:
+        if self.stopping():
+            raise JobInterrupted(f"job {self.desk.id} was asked to stop before stage {self.desk.job.stage.value}; it resumes there")
+
+    def _telling(self, what: str) -> Callable[[str, float], None]:
+        def tell(note: str, progress: float) -> None:
+            self._check()
+            self.desk.tell(f"{what}: {note}", progress)
+
+        return tell
+
+    def _on_epoch(self, epoch: Epoch) -> None:
+        self.desk.tell(f"epoch {epoch.number + 1}: recalls {epoch.recalled:.0%}", (epoch.number + 1) / self.recipe.epochs)
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: Stage) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[stage.value] = round(time.perf_counter() - started, 2)
+
+
+def _chosen(kind: type[T], values: Mapping[str, Any], name: str) -> T:
+    """A recipe or thresholds with some values of the user's; raises SettingsError for names it does not have."""
+    try:
+        return kind(**values)
+    except TypeError as error:
+        known = ", ".join(f.name for f in fields(kind))  # type: ignore[arg-type]
+        raise SettingsError(f"setting {name!r} = {dict(values)!r}: {error}; it takes {known}") from error
+
+
+def _sweep(memory: Memory) -> None:
+    with memory.store.read() as db:
+        sweep(db, memory.settings.modules)
+
+
+def _stopped(desk: Desk, stop: JobInterrupted) -> Outcome:
+    try:
+        desk.end(JobState.QUEUED)
+    except JobInterrupted as lost:
+        return Outcome(Result.FAILED, desk.id, reason=str(lost))
+    return Outcome(Result.INTERRUPTED, desk.id, reason=str(stop))
+
+
+def _failed(desk: Desk, error: Exception, attempts: int) -> Outcome:
+    """The one place that decides what an error means: another attempt, or the end."""
+    where = f"stage {desk.job.stage.value}: {type(error).__name__}: {error}"
+    final = desk.job.attempt >= attempts
+    try:
+        desk.end(JobState.FAILED if final else JobState.QUEUED, where)
+    except JobInterrupted as lost:
+        where = str(lost)
+    return Outcome(Result.FAILED, desk.id, reason=where)

@@ -1,0 +1,185 @@
+"""Jobs: a consolidation's row in SQL, claimed by one worker, kept alive by a heartbeat, taken over after a crash."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session as DbSession
+from sqlmodel import col, select
+
+from engrain.errors import JobBusy, JobError, JobInterrupted, NotFoundError
+from engrain.memory.schema import Job, JobState, Stage, now
+from engrain.memory.store import Store
+
+ACTIVE = (JobState.QUEUED, JobState.RUNNING)
+ORDER = tuple(Stage)
+
+
+def worker_name() -> str:
+    """host:pid of this process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Desk:
+    """One worker's hold on one job: every stage's result goes through here, and only while the lease is held."""
+
+    def __init__(self, store: Store, job: Job, lease: float, worker: str) -> None:
+        self.store, self.job, self.lease, self.worker = store, job, lease, worker
+
+    @property
+    def id(self) -> int:
+        """The job's id."""
+        assert self.job.id is not None
+        return self.job.id
+
+    def is_done(self, stage: Stage) -> bool:
+        """Whether an earlier attempt finished this stage."""
+        return ORDER.index(self.job.stage) > ORDER.index(stage)
+
+    @contextmanager
+    def writing(self) -> Iterator[tuple[DbSession, Job]]:
+        """A transaction in which the job is surely still ours; raises JobInterrupted where it is not."""
+        with self.store.write() as db:
+            job = db.get(Job, self.id)
+            if job is None or job.state is not JobState.RUNNING or job.worker != self.worker:
+                state = "gone" if job is None else f"{job.state.value} ({job.error or job.worker})"
+                raise JobInterrupted(f"job {self.id} is no longer this worker's: it is {state}")
+            job.updated_at = now()
+            job.lease_until = now() + timedelta(seconds=self.lease)
+            yield db, job
+        self.job = job
+
+    def finish_stage(self, db: DbSession, job: Job, stage: Stage, **result: Any) -> None:
+        """Mark a stage as done, inside the transaction that keeps what it made."""
+        job.stage = ORDER[min(ORDER.index(stage) + 1, len(ORDER) - 1)]
+        job.progress = 0.0
+        job.note = ""
+        job.result = {**job.result, **result}
+        db.add(job)
+
+    def tell(self, note: str, progress: float) -> None:
+        """Leave a breadcrumb for status and error messages; also renews the lease."""
+        with self.writing() as (_, job):
+            job.note, job.progress = note, round(progress, 3)
+
+    @contextmanager
+    def heartbeat(self) -> Iterator[None]:
+        """Renews the lease in the background while the block runs."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(self.lease / 4):
+                try:
+                    with self.writing():
+                        pass
+                except JobInterrupted:
+                    return
+                except Exception:  # noqa: S112, BLE001 - a busy database must not end a heartbeat; the next one may succeed
+                    continue
+
+        thread = threading.Thread(target=beat, name="engrain-heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def end(self, state: JobState, error: str = "") -> None:
+        """Give the job back: finished, failed, or queued for another attempt."""
+        with self.writing() as (_, job):
+            job.state, job.error, job.lease_until, job.worker = state, error, None, ""
+            if state is JobState.QUEUED and not error:
+                job.attempt -= 1  # asked to stop is no failure
+
+
+def claim(store: Store, owner: str, seed: int, attempts: int, lease: float) -> Desk:
+    """The owner's unfinished job, or a new one, for this worker alone.
+
+    A job whose worker is dead, or has let its lease run out, is taken over where it is. Raises JobBusy while another worker
+    holds it, and JobError, with the job marked as failed, when it was begun `attempts` times already.
+    """
+    worker = worker_name()
+    failed = None
+    try:
+        with store.write() as db:
+            job = db.exec(select(Job).where(Job.owner == owner, col(Job.state).in_(ACTIVE))).first()
+            if job is None:
+                job = Job(owner=owner, seed=seed)
+                db.add(job)
+            elif is_held(job):
+                raise JobBusy(f"{owner!r} is being consolidated by {job.worker} (job {job.id}, stage {job.stage.value}); wait for it")
+            if job.attempt >= attempts:
+                was = job.error or f"its worker died in stage {job.stage.value} ({job.note or 'no note'})"
+                job.state, job.error = JobState.FAILED, f"given up after {job.attempt} attempts: {was}"
+                job.worker, job.lease_until, job.updated_at = "", None, now()
+                failed = f"job {job.id} of {owner!r} {job.error}"
+            else:
+                job.state, job.worker, job.attempt = JobState.RUNNING, worker, job.attempt + 1
+                job.lease_until, job.updated_at = now() + timedelta(seconds=lease), now()
+            db.flush()
+    except IntegrityError as error:
+        raise JobBusy(f"{owner!r} is being consolidated by another worker; wait for it") from error
+    if failed:
+        raise JobError(failed)
+    return Desk(store, job, lease, worker)
+
+
+def active_job(store: Store, owner: str) -> Job | None:
+    """The owner's unfinished job, where there is one."""
+    with store.read() as db:
+        return db.exec(select(Job).where(Job.owner == owner, col(Job.state).in_(ACTIVE))).first()
+
+
+def last_job(store: Store, owner: str) -> Job | None:
+    """The owner's newest job."""
+    with store.read() as db:
+        return db.exec(select(Job).where(Job.owner == owner).order_by(col(Job.id).desc())).first()
+
+
+def require_job(store: Store, owner: str, job_id: int) -> Job:
+    """The job; raises NotFoundError."""
+    with store.read() as db:
+        job = db.get(Job, job_id)
+    if job is None or job.owner != owner:
+        raise NotFoundError(f"{owner!r} has no job {job_id}; `engrain status` shows the last one")
+    return job
+
+
+def is_held(job: Job) -> bool:
+    """Whether a living worker is at it."""
+    return job.state is JobState.RUNNING and not _abandoned(job)
+
+
+def _abandoned(job: Job) -> bool:
+    """Whether a running job's worker is dead: its process on this host is gone, or its lease has run out."""
+    if job.lease_until is None or job.lease_until < now():
+        return True
+    host, _, pid = job.worker.rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    if int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return _is_zombie(int(pid))
+
+
+def _is_zombie(pid: int) -> bool:
+    """A killed process whose parent has not collected it yet still has its pid."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rsplit(")", 1)[-1].split()[0] == "Z"
+    except OSError:
+        return False

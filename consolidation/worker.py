@@ -1,0 +1,119 @@
+"""Consolidation in a process of its own: capped threads, low priority, and its memory given back at the end.
+
+`run_worker` starts it and waits; the worker itself is `python -m engrain.consolidation.worker`. Settings travel as
+environment variables, results come back as one line of JSON, progress stands in the job's row.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from types import FrameType
+
+from engrain.consolidation.job import Outcome, Result, consolidate
+from engrain.consolidation.jobs import active_job
+from engrain.errors import EngrainError, JobBusy, JobError
+from engrain.memory.memory import Memory
+from engrain.memory.schema import Job
+from engrain.memory.store import Store
+from engrain.settings import Settings, load_settings
+
+_BUSY = 8
+
+
+def run_worker(
+    settings: Settings, owner: str, watch: Callable[[Job], None] = lambda _: None, stopping: Callable[[], bool] = lambda: False
+) -> Outcome:
+    """Consolidate once in a new process; `watch` sees the job's row as it changes.
+
+    When `stopping` turns true the worker gets SIGTERM and ends at its next step; the job resumes later. Raises JobBusy while
+    another worker holds the owner, and JobError when the process dies without a word.
+    """
+    command = [sys.executable, "-m", "engrain.consolidation.worker", owner]
+    process = subprocess.Popen(command, env=_environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    store = Store(settings.url)
+    told = False
+    try:
+        while process.poll() is None:
+            if stopping() and not told:
+                process.terminate()
+                told = True
+            job = active_job(store, owner)
+            if job is not None:
+                watch(job)
+            time.sleep(0.25)
+    except KeyboardInterrupt:
+        process.terminate()
+    finally:
+        out, err = process.communicate()
+        store.close()
+    if process.returncode == -signal.SIGTERM:  # it had not begun yet
+        return Outcome(Result.INTERRUPTED, reason="the worker was asked to stop before it had claimed a job")
+    return _outcome(process.returncode, out, err, owner)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Consolidate the named owner once; the outcome is the last line of standard output."""
+    owner = (arguments or sys.argv[1:])[0]
+    settings = load_settings()
+    os.nice(settings.nice)
+    stop = _Stop()
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    import torch
+
+    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
+    try:
+        outcome = consolidate(Memory(settings), owner, stopping=stop.asked)
+    except JobBusy as busy:
+        print(json.dumps({"busy": str(busy)}))
+        return _BUSY
+    except EngrainError as error:
+        outcome = Outcome(Result.FAILED, reason=str(error))
+    print(json.dumps(asdict(outcome)))
+    return 0
+
+
+class _Stop:
+    """A signal that asks to stop; training looks at it between steps."""
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+
+    def asked(self) -> bool:
+        return self._asked
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The parent's environment with these settings."""
+    values = {
+        f"ENGRAIN_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
+        for name, value in settings.model_dump(exclude={"chat_key"}).items()
+    }
+    threads = str(settings.threads or os.cpu_count() or 1)
+    return {**os.environ, **values, "OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": "ignore"}
+
+
+def _outcome(code: int, out: str, err: str, owner: str) -> Outcome:
+    last = out.strip().splitlines()[-1:] or [""]
+    try:
+        told = json.loads(last[0])
+    except ValueError:
+        why = err.strip().splitlines()[-1:] or ["no message"]
+        raise JobError(f"the consolidation worker of {owner!r} died with code {code} ({why[0]}); run it again, it resumes") from None
+    if "busy" in told:
+        raise JobBusy(told["busy"])
+    return Outcome(**{**told, "result": Result(told["result"])})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What the commands share: options, settings, output, progress."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from engrain.consolidation.job import Outcome
+    from engrain.memory.catalog import Advance
+    from engrain.memory.memory import Memory
+    from engrain.settings import Settings
+
+console = Console()
+errors = Console(stderr=True)
+
+Home = Annotated[Path | None, typer.Option(help="Folder of the database and the modules.", envvar="ENGRAIN_HOME", show_default=False)]
+Owner = Annotated[str | None, typer.Option(help="Whose memory.", envvar="ENGRAIN_OWNER", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+def settings_of(home: Path | None, owner: str | None, **more: Any) -> Settings:
+    """Settings from the environment and the options."""
+    from engrain.settings import load_settings
+
+    return load_settings(home=home, owner=owner, **more)
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Advance]:
+    """A progress bar that is told what is going on and how far it is; appears with the first word."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True, disable=quiet or not errors.is_terminal) as bar:
+        task = None
+
+        def advance(note: str, share: float) -> None:
+            nonlocal task
+            if task is None:
+                task = bar.add_task(note, total=1.0)
+            bar.update(task, description=note, completed=share)
+
+        yield advance
+
+
+@contextmanager
+def memory_of(settings: Settings, quiet: bool = False) -> Iterator[Memory]:
+    """The memory, with progress while models are fetched."""
+    from engrain.memory.memory import Memory
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    with progress(quiet) as advance:
+        memory = Memory(settings, advance=advance)
+        yield memory
+        memory.store.close()
+
+
+def ready(memory: Memory) -> Memory:
+    """Load the models now, under the progress bar."""
+    _ = memory.base, memory.embedder
+    return memory
+
+
+def consolidate_once(settings: Settings, owner: str, quiet: bool = False) -> Outcome:
+    """One consolidation in its own process, with a progress bar; Ctrl-C ends it at its next step."""
+    from engrain.consolidation.worker import run_worker
+    from engrain.memory import catalog
+    from engrain.memory.schema import Job
+
+    with progress(quiet) as advance:
+        for name in (settings.memory_model, settings.embed_model):
+            catalog.resolve(name, settings.cache, advance)
+
+        def watch(job: Job) -> None:
+            advance(f"{job.stage.value}{': ' + job.note if job.note else ''}", job.progress)
+
+        return run_worker(settings, owner, watch)
+
+
+def as_json(value: Any) -> None:
+    """Print a value as JSON."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))

@@ -1,0 +1,104 @@
+"""The bank: one base model, and the modules resident on it."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from engrain.errors import ModuleError
+from engrain.memory.bank import lora
+from engrain.memory.bank.base import BaseModel
+from engrain.memory.bank.prompt import READ, answer_ids, reading, recall_ids
+from engrain.memory.modules import open_module
+from engrain.memory.schema import Module, ModuleState
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the memory model said."""
+
+    text: str
+    probability: float
+    """Geometric mean of its tokens' probabilities, the end token included."""
+    without: float
+    """The same answer's, without the module; equal to `probability` where none was active."""
+    prompt: str
+    """The exact text the model saw."""
+
+    @property
+    def confidence(self) -> float:
+        """0 to 1: how sure the module is, less what the base model would have said anyway."""
+        return self.probability * (1 - self.without) if self.without != self.probability else self.probability
+
+
+def ask(base: BaseModel, adapter: lora.Adapter | None, questions: Sequence[str], max_tokens: int = 64) -> list[Answer]:
+    """Ask a base model, with an adapter on or without, in the form modules are trained in."""
+    ids = [recall_ids(base, question) for question in questions]
+    prompts = [base.tokenizer.decode(i) for i in ids]
+    with base.lock:
+        with base.wearing(adapter) if adapter else nullcontext():
+            texts = [text.strip() for text in base.complete("", prompts, max_tokens, stop=None)]
+            said = [answer_ids(base, text) for text in texts]
+            found = base.answer_logprobs(ids, said)
+        bare = base.answer_logprobs(ids, said) if adapter else found
+    return [Answer(t, math.exp(f.mean), math.exp(b.mean), p) for t, f, b, p in zip(texts, found, bare, prompts, strict=True)]
+
+
+class Bank:
+    """Modules by id on one base model; the least recently used give way beyond `resident`."""
+
+    def __init__(self, base: BaseModel, modules: Path, resident: int = 64) -> None:
+        self.base = base
+        self.modules = modules
+        self.resident = resident
+        self._adapters: OrderedDict[tuple[str, str], lora.Adapter] = OrderedDict()
+
+    @contextmanager
+    def active(self, module: Module | None) -> Iterator[None]:
+        """Inside, the base model answers with this module on; other threads wait. None is the base model itself."""
+        with self.base.lock:
+            if module is None:
+                yield
+                return
+            adapter = self._adapter(module)
+            with self.base.wearing(adapter):
+                yield
+
+    def ask(self, questions: Sequence[str], module: Module | None = None, max_tokens: int = 64) -> list[Answer]:
+        """Ask the module in the form it was trained in, showing it nothing but the question."""
+        with self.base.lock:
+            return ask(self.base, self._adapter(module) if module else None, questions, max_tokens)
+
+    def read(self, question: str, notes: Sequence[str], max_tokens: int = 40) -> Answer:
+        """Let the base model, no module active, read the answer off notes."""
+        asked = reading(notes, question)
+        text = self.base.complete(READ, [asked], max_tokens)[0].strip()
+        ids = self.base.encode(READ + asked)
+        said = self.base.encode(" " + text)
+        probability = math.exp(self.base.answer_logprobs([ids], [said])[0].mean) if said else 0.0
+        return Answer(text, probability, probability, READ + asked)
+
+    def evict(self, module_id: str) -> None:
+        """Drop a module that must not serve any more."""
+        with self.base.lock:
+            for key in [k for k in self._adapters if k[1] == module_id]:
+                del self._adapters[key]
+
+    def _adapter(self, module: Module) -> lora.Adapter:
+        if module.state is not ModuleState.LIVE and module.state is not ModuleState.REJECTED:
+            raise ModuleError(f"module {module.id!r} is {module.state.value} and does not serve; consolidate again")
+        if module.base_sha256 != self.base.sha256:
+            raise ModuleError(f"module {module.id!r} was trained on {module.base!r}, not on this {self.base.name!r}; set ENGRAIN_MEMORY_MODEL")
+        key = (self.base.sha256, module.id)
+        if key not in self._adapters:
+            folder, manifest = open_module(module, self.modules)
+            spec = lora.LoraSpec(manifest.rank, manifest.alpha, manifest.layers, manifest.targets)
+            self._adapters[key] = lora.load(folder, self.base.model, spec)
+            while len(self._adapters) > self.resident:
+                self._adapters.popitem(last=False)
+        self._adapters.move_to_end(key)
+        return self._adapters[key]

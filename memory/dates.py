@@ -1,0 +1,111 @@
+"""Relative dates made absolute: *yesterday*, said on 8 May 2023, is 7 May 2023 for ever."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+_NUMBERS = {
+    "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+    "nine": 9, "ten": 10, "couple of": 2, "a couple of": 2,
+}  # fmt: skip
+_DAYS = [name.lower() for name in calendar.day_name]
+_NUMBER = "|".join(sorted(map(re.escape, _NUMBERS), key=len, reverse=True))
+
+_FORMATS = ("%I:%M %p on %d %B, %Y", "%Y-%m-%d", "%d %B %Y", "%d %B, %Y", "%B %d, %Y", "%Y/%m/%d", "%d.%m.%Y")
+
+
+def parse_date(text: str) -> datetime:
+    """A point in time from ISO 8601 or one of the common written forms; UTC where it names no zone.
+
+    Raises ValueError, naming the text, when no form fits.
+    """
+    cleaned = text.strip()
+    try:
+        return _in_utc(datetime.fromisoformat(cleaned))
+    except ValueError:
+        pass
+    for form in _FORMATS:
+        try:
+            return _in_utc(datetime.strptime(cleaned, form))
+        except ValueError:
+            continue
+    raise ValueError(f"{text!r} is no date; write it as 2026-11-23 or 2026-11-23T14:00")
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def written(day: date) -> str:
+    """A date as people write it: 7 May 2023."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def resolve(text: str, said_on: date) -> str:
+    """The text with its relative dates replaced by absolute ones.
+
+    >>> resolve("I went there yesterday.", date(2023, 5, 8))
+    'I went there on 7 May 2023.'
+    """
+    for pattern, absolute in _RULES:
+        text = pattern.sub(lambda match, rule=absolute: rule(match, said_on), text)  # type: ignore[misc]
+    return text
+
+
+def _shift_months(day: date, months: int) -> date:
+    index = day.year * 12 + day.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)
+
+
+def _ago(match: re.Match[str], day: date) -> str:
+    raw = match["n"].lower()
+    count = int(raw) if raw.isdigit() else _NUMBERS[raw]
+    unit = match["unit"].lower()
+    if unit == "day":
+        return f"on {written(day - timedelta(days=count))}"
+    if unit == "week":
+        return f"in the week of {written(day - timedelta(weeks=count))}"
+    if unit == "month":
+        return f"in {_shift_months(day, -count):%B %Y}"
+    return f"in {day.year - count}"
+
+
+def _weekday(match: re.Match[str], day: date) -> str:
+    wanted = _DAYS.index(match["day"].lower())
+    if match["which"].lower() == "last":
+        back = (day.weekday() - wanted) % 7 or 7
+        return f"on {written(day - timedelta(days=back))}"
+    ahead = (wanted - day.weekday()) % 7 or 7
+    return f"on {written(day + timedelta(days=ahead))}"
+
+
+def _fixed(rule: Callable[[date], str]) -> Callable[[re.Match[str], date], str]:
+    return lambda _match, day: rule(day)
+
+
+def _rule(pattern: str, rule: Callable[[re.Match[str], date], str]) -> tuple[re.Pattern[str], Callable[[re.Match[str], date], str]]:
+    return re.compile(rf"\b{pattern}\b", re.IGNORECASE), rule
+
+
+_RULES = [
+    _rule(r"the day before yesterday", _fixed(lambda d: f"on {written(d - timedelta(days=2))}")),
+    _rule(r"the day after tomorrow", _fixed(lambda d: f"on {written(d + timedelta(days=2))}")),
+    _rule(r"(?:yesterday|last night)", _fixed(lambda d: f"on {written(d - timedelta(days=1))}")),
+    _rule(r"(?:today|tonight|this morning|this afternoon|this evening)", _fixed(lambda d: f"on {written(d)}")),
+    _rule(r"tomorrow", _fixed(lambda d: f"on {written(d + timedelta(days=1))}")),
+    _rule(r"last week", _fixed(lambda d: f"in the week before {written(d)}")),
+    _rule(r"next week", _fixed(lambda d: f"in the week after {written(d)}")),
+    _rule(r"last weekend", _fixed(lambda d: f"on the weekend before {written(d)}")),
+    _rule(r"(?:this|next) weekend", _fixed(lambda d: f"on the weekend after {written(d)}")),
+    _rule(r"last month", _fixed(lambda d: f"in {_shift_months(d, -1):%B %Y}")),
+    _rule(r"this month", _fixed(lambda d: f"in {d:%B %Y}")),
+    _rule(r"next month", _fixed(lambda d: f"in {_shift_months(d, 1):%B %Y}")),
+    _rule(r"last year", _fixed(lambda d: f"in {d.year - 1}")),
+    _rule(r"this year", _fixed(lambda d: f"in {d.year}")),
+    _rule(r"next year", _fixed(lambda d: f"in {d.year + 1}")),
+    _rule(rf"(?:about )?(?P<n>\d{{1,2}}|{_NUMBER}) (?P<unit>day|week|month|year)s? ago", _ago),
+    _rule(rf"(?:on )?(?P<which>last|next|this coming) (?P<day>{'|'.join(_DAYS)})", _weekday),
+]

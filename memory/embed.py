@@ -1,0 +1,63 @@
+"""Sentence embeddings: a small encoder with mean pooling (Reimers & Gurevych, Sentence-BERT, arXiv 1908.10084)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engrain.errors import ModelError
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder:
+    """Texts to unit vectors; the dot product of two is their cosine similarity."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.name = name
+        self.lock = threading.Lock()
+        self._one = lru_cache(maxsize=256)(lambda text: self([text])[0])
+
+    @classmethod
+    def load(cls, folder: Path, name: str) -> Embedder:
+        """Load an encoder folder; raises ModelError when it is none."""
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
+
+        transformers_logging.disable_progress_bar()
+        try:
+            model = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True, add_pooling_layer=False)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{name!r} could not be loaded from {str(folder)!r}: {error}") from error
+        return cls(model, tokenizer, name)
+
+    def one(self, text: str) -> Vectors:
+        """The vector of one text, shape (width,); the last few are kept."""
+        vector: Vectors = self._one(text)
+        return vector
+
+    def __call__(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (texts, width), float32, unit length."""
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        out: list[Vectors | None] = [None] * len(texts)
+        for at in range(0, len(order), 32):
+            rows = order[at : at + 32]
+            batch = self.tokenizer([texts[i] for i in rows], padding=True, truncation=True, max_length=256, return_tensors="pt")
+            with self.lock, torch.inference_mode():
+                hidden = self.model(**batch).last_hidden_state
+            mask = batch["attention_mask"][..., None].float()
+            pooled = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)
+            for row, i in enumerate(rows):
+                out[i] = pooled[row].numpy()
+        vectors = [v for v in out if v is not None]
+        return np.stack(vectors) if vectors else np.zeros((0, self.model.config.hidden_size), np.float32)

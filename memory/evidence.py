@@ -1,0 +1,67 @@
+"""Evidence: which facts vouch for an answer that came from the weights.
+
+A small model with a module on can blend two memories, or answer fluently from nowhere. The record cannot put words into its
+mouth, but it can tell whether somebody said what the model says: an answer stands when one fact holds its words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from difflib import SequenceMatcher
+
+from engrain.memory.schema import Fact
+from engrain.memory.statements import content_words
+
+_ALIKE = 0.8
+"""Least similarity of two spellings (difflib's ratio) that count as one word: favorite, favourite."""
+_SLACK = 6
+"""An answer may hold one word in this many that its fact does not."""
+_EMPTY = {"name", "named", "called", "you're", "i'm", "yes", "been", "currently"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A fact behind a recollection."""
+
+    fact_id: int | None
+    """None where it was said in a span that is still open."""
+    text: str
+    speaker: str
+    said_on: date
+    session_id: str
+    episode_id: int
+    message_id: int
+
+
+def evidence_of(fact: Fact, session_id: str) -> Evidence:
+    """A fact as evidence."""
+    return Evidence(fact.id, fact.text, fact.speaker, fact.said_on, session_id, fact.episode_id, fact.message_id)
+
+
+def supporting(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
+    """The facts that hold what the answer says, the closest first; none for an answer that adds nothing to the question."""
+    said = [_stem(w) for w in content_words(answer) if w not in _EMPTY]
+    asked = {_stem(w) for w in content_words(question)}
+    if not any(word not in asked for word in said):
+        return []
+    scored = []
+    for fact in facts:
+        words = [_stem(w) for w in content_words(fact.text)]
+        missing = sum(not _among(word, words) for word in said)
+        if missing <= len(said) // _SLACK:
+            scored.append((missing - len(said) / max(1, len(words)), fact))
+    return [fact for _, fact in sorted(scored, key=lambda pair: pair[0])]
+
+
+def _stem(word: str) -> str:
+    """A word without its possessive or plural ending."""
+    word = word.removesuffix("'s")
+    return word.removesuffix("s") if len(word) > 3 and not word.endswith("ss") else word
+
+
+def _among(word: str, words: Sequence[str]) -> bool:
+    if word in words:
+        return True
+    return not word.isdigit() and len(word) > 4 and any(SequenceMatcher(None, word, other).ratio() >= _ALIKE for other in words)

@@ -1,0 +1,96 @@
+"""Facts and their probes: what was worth remembering, where it came from, and how it is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+
+from sqlmodel import Session as DbSession
+from sqlmodel import col, select
+
+from engrain.errors import NotFoundError
+from engrain.memory.schema import Episode, Fact, FactState, Message, Module, ModuleFact, ModuleState, Probe, Tombstone
+from engrain.memory.statements import Statement, statements
+from engrain.memory.voice import words
+
+
+def add_facts(db: DbSession, episode: Episode, messages: Iterable[Message]) -> list[Fact]:
+    """Write down what the messages of an episode state; what was said before or was erased is left out."""
+    assert episode.id is not None
+    known = {" ".join(words(text)) for text in db.exec(select(Fact.text).where(Fact.owner == episode.owner))}
+    buried = set(db.exec(select(Tombstone.digest).where(Tombstone.owner == episode.owner)))
+    added = []
+    for message in messages:
+        for statement in statements(message.content, message.speaker, message.said_at.date(), message.listener):
+            key = " ".join(words(statement.text))
+            if key in known or digest(episode.owner, statement.text) in buried:
+                continue
+            known.add(key)
+            added.append(fact_of(statement, message, episode.id))
+    db.add_all(added)
+    db.flush()
+    return added
+
+
+def fact_of(statement: Statement, message: Message, episode_id: int) -> Fact:
+    """A statement as a row, with the span it came from."""
+    assert message.id is not None
+    return Fact(
+        owner=message.owner,
+        episode_id=episode_id,
+        message_id=message.id,
+        span_start=statement.start,
+        span_end=statement.end,
+        speaker=statement.speaker,
+        text=statement.text,
+        asked=statement.asked,
+        said_on=statement.said_on,
+        trust=message.trust,
+    )
+
+
+def digest(owner: str, text: str) -> str:
+    """The keyed hash under which an erased statement is remembered as erased."""
+    return hmac.new(owner.encode(), " ".join(words(text)).encode(), hashlib.sha256).hexdigest()
+
+
+def live_facts(db: DbSession, owner: str, state: FactState | None = None) -> list[Fact]:
+    """An owner's facts that are not erased, the oldest first; only those in `state` where it is given."""
+    query = select(Fact).where(Fact.owner == owner, Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None))
+    if state is not None:
+        query = query.where(Fact.state == state)
+    return list(db.exec(query.order_by(col(Fact.id))))
+
+
+def require_fact(db: DbSession, owner: str, fact_id: int) -> Fact:
+    """The fact; raises NotFoundError, for another owner's fact too."""
+    fact = db.get(Fact, fact_id)
+    if fact is None or fact.owner != owner or fact.state is FactState.ERASED:
+        raise NotFoundError(f"{owner!r} has no fact {fact_id}; `engrain facts` lists them")
+    return fact
+
+
+def probes_of(db: DbSession, owner: str, job_id: int) -> list[Probe]:
+    """The probes a job distilled."""
+    return list(db.exec(select(Probe).where(Probe.owner == owner, Probe.job_id == job_id).order_by(col(Probe.id))))
+
+
+def routed_probes(db: DbSession, owner: str, base_sha256: str) -> list[tuple[str, Probe]]:
+    """(module id, probe) of every fact's probe in the owner's live modules for this base."""
+    query = (
+        select(Module.id, Probe)
+        .join(ModuleFact, col(ModuleFact.module_id) == col(Module.id))
+        .join(Probe, (col(Probe.fact_id) == col(ModuleFact.fact_id)) & (col(Probe.job_id) == col(Module.job_id)))
+        .where(Module.owner == owner, Probe.owner == owner, Module.state == ModuleState.LIVE, Module.base_sha256 == base_sha256)
+        .order_by(col(Probe.id))
+    )
+    return [(module_id, probe) for module_id, probe in db.exec(query).all()]
+
+
+def keep_embeddings(db: DbSession, rows: Sequence[Fact] | Sequence[Probe]) -> None:
+    """Store the vectors just made for rows that were read elsewhere; rows erased meanwhile stay erased."""
+    for row in rows:
+        stored = db.get(type(row), row.id)
+        if stored is not None and not (isinstance(stored, Fact) and stored.state is FactState.ERASED):
+            stored.embedding = row.embedding

@@ -1,0 +1,203 @@
+"""Forgetting: the content is erased and what was trained on it stops serving, in one transaction."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlmodel import Session as DbSession
+from sqlmodel import col, delete, select
+
+from engrain.errors import InputError, NotFoundError
+from engrain.memory.facts import digest, live_facts, require_fact
+from engrain.memory.log import close_session, messages_of, require_session
+from engrain.memory.schema import (
+    Episode,
+    Fact,
+    FactState,
+    Job,
+    JobState,
+    Message,
+    Module,
+    ModuleFact,
+    ModuleState,
+    Probe,
+    Session,
+    Tombstone,
+    now,
+)  # fmt: skip
+from engrain.memory.store import Store
+
+ERASED = "[forgotten]"
+
+
+@dataclass(frozen=True)
+class Selector:
+    """What to forget: exactly one of these."""
+
+    fact: int | None = None
+    episode: int | None = None
+    session: str | None = None
+    everything: bool = False
+
+    def check(self) -> None:
+        """Raises InputError unless exactly one is given."""
+        given = [self.fact is not None, self.episode is not None, self.session is not None, self.everything]
+        if sum(given) != 1:
+            raise InputError(f"{sum(given)} things were named to forget; name exactly one of fact, episode, session, everything")
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What was erased."""
+
+    facts: tuple[int, ...]
+    messages: int
+    probes: int
+    modules: tuple[str, ...]
+    """Modules that stopped serving; their files are deleted."""
+    jobs: tuple[int, ...]
+    """Unfinished jobs that were given up because they held one of the facts."""
+    to_rebuild: int
+    """Facts that were in the same modules: fresh again, served from SQL until the next consolidation."""
+
+
+def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Path) -> Erasure:
+    """Erase what the selector names; raises NotFoundError, with nothing erased, where it names nothing."""
+    selector.check()
+    with store.write() as db:
+        facts, messages, whole = _selected(db, owner, selector)
+        ids = [f.id for f in facts if f.id is not None]
+        module_rows = _holding(db, owner, ids)
+        rebuilt = _release(db, owner, module_rows, ids)
+        stopped = _give_up_jobs(db, owner, ids)
+        probes = _erase_probes(db, owner, ids, module_rows)
+        touched = _erase_messages(db, owner, facts, messages, whole)
+        _erase_facts(db, owner, facts)
+        _erase_summaries(db, owner, touched)
+        module_ids = tuple(m.id for m in module_rows)
+    for module_id in module_ids:
+        shutil.rmtree(modules / module_id, ignore_errors=True)
+    for job_id in stopped:
+        shutil.rmtree(jobs / str(job_id), ignore_errors=True)
+    return Erasure(tuple(ids), len(touched), probes, module_ids, tuple(stopped), rebuilt)
+
+
+def _selected(db: DbSession, owner: str, selector: Selector) -> tuple[list[Fact], list[Message], bool]:
+    """(facts, messages, whether the messages go whole)."""
+    if selector.fact is not None:
+        fact = require_fact(db, owner, selector.fact)
+        message = db.get(Message, fact.message_id)
+        return [fact], [message] if message else [], False
+    if selector.session is not None:
+        require_session(db, owner, selector.session)
+        close_session(db, owner, selector.session)
+        messages = messages_of(db, owner, selector.session)
+    elif selector.episode is not None:
+        episode = db.get(Episode, selector.episode)
+        if episode is None or episode.owner != owner:
+            raise NotFoundError(f"{owner!r} has no episode {selector.episode}; `engrain facts` shows which there are")
+        messages = list(db.exec(select(Message).where(Message.owner == owner, Message.episode_id == selector.episode)))
+    else:
+        for session_id in set(db.exec(select(Message.session_id).where(Message.owner == owner, col(Message.episode_id).is_(None)))):
+            close_session(db, owner, session_id)
+        messages = list(db.exec(select(Message).where(Message.owner == owner)))
+    wanted = {m.id for m in messages}
+    return [f for f in _all_facts(db, owner) if f.message_id in wanted], messages, True
+
+
+def _all_facts(db: DbSession, owner: str) -> list[Fact]:
+    return list(db.exec(select(Fact).where(Fact.owner == owner, Fact.state != FactState.ERASED)))
+
+
+def _holding(db: DbSession, owner: str, fact_ids: Sequence[int]) -> list[Module]:
+    """Live and rejected modules that were trained on one of the facts."""
+    query = select(Module).where(
+        Module.owner == owner,
+        Module.state != ModuleState.RETIRED,
+        col(Module.id).in_(select(ModuleFact.module_id).where(col(ModuleFact.fact_id).in_(fact_ids))),
+    )
+    return list(db.exec(query))
+
+
+def _release(db: DbSession, owner: str, modules: Sequence[Module], fact_ids: Sequence[int]) -> int:
+    """Retire the modules and make their other facts fresh again; returns how many."""
+    for module in modules:
+        module.state = ModuleState.RETIRED
+        module.reason = "held something that was forgotten"
+    inside = select(ModuleFact.fact_id).where(col(ModuleFact.module_id).in_([m.id for m in modules]))
+    others = db.exec(
+        select(Fact).where(Fact.owner == owner, Fact.state == FactState.ENGRAINED, col(Fact.id).in_(inside), col(Fact.id).not_in(fact_ids))
+    ).all()
+    for fact in others:
+        fact.state = FactState.FRESH
+    return len(others)
+
+
+def _give_up_jobs(db: DbSession, owner: str, fact_ids: Sequence[int]) -> list[int]:
+    """End unfinished jobs that hold one of the facts; their worker notices at its next stage and cannot publish."""
+    active = db.exec(select(Job).where(Job.owner == owner, col(Job.state).in_((JobState.QUEUED, JobState.RUNNING)))).all()
+    ended = []
+    for job in active:
+        if set(job.fact_ids) & set(fact_ids):
+            job.state, job.error, job.lease_until, job.updated_at = JobState.FAILED, "one of its facts was forgotten", None, now()
+            assert job.id is not None
+            ended.append(job.id)
+    return ended
+
+
+def _erase_probes(db: DbSession, owner: str, fact_ids: Sequence[int], modules: Sequence[Module]) -> int:
+    """Delete the facts' probes, and the unknown probes of modules that are gone."""
+    jobs = [m.job_id for m in modules]
+    mine = db.exec(delete(Probe).where(col(Probe.owner) == owner, col(Probe.fact_id).in_(fact_ids)))
+    db.exec(delete(Probe).where(col(Probe.owner) == owner, col(Probe.job_id).in_(jobs), col(Probe.fact_id).is_(None)))
+    return int(mine.rowcount)
+
+
+def _erase_messages(db: DbSession, owner: str, facts: Sequence[Fact], messages: Sequence[Message], whole: bool) -> list[Message]:
+    """Blank the messages, or the facts' spans in them and every verbatim copy elsewhere; returns those touched."""
+    if whole:
+        for message in messages:
+            message.content, message.extra = ERASED, {}
+        return list(messages)
+    spans = [m.content[f.span_start : f.span_end].strip() for f in facts for m in messages if m.id == f.message_id]
+    needles = [re.compile(re.escape(n.rstrip(".!,;")), re.IGNORECASE) for n in [*spans, *(f.text for f in facts)] if len(n) > 3]
+    touched = []
+    for message in db.exec(select(Message).where(Message.owner == owner)):
+        content = message.content
+        for needle in needles:
+            content = needle.sub(ERASED, content)
+        extra = {} if any(needle.search(str(message.extra)) for needle in needles) else message.extra
+        if content != message.content or extra != message.extra:
+            message.content, message.extra = content, extra
+            touched.append(message)
+    return touched
+
+
+def _erase_facts(db: DbSession, owner: str, facts: Sequence[Fact]) -> None:
+    for fact in facts:
+        key = digest(owner, fact.text)
+        if not db.exec(select(Tombstone).where(Tombstone.owner == owner, Tombstone.digest == key)).first():
+            db.add(Tombstone(owner=owner, digest=key))
+            db.flush()
+        fact.state, fact.text, fact.asked, fact.embedding = FactState.ERASED, "", "", None
+        fact.span_start = fact.span_end = 0
+
+
+def _erase_summaries(db: DbSession, owner: str, messages: Sequence[Message]) -> None:
+    """A summary may tell what was forgotten: it is made anew from what is left."""
+    for session_id in {m.session_id for m in messages}:
+        session = db.get(Session, (owner, session_id))
+        if session is not None:
+            session.summary, session.summarised_through = "", 0
+
+
+def matching(db: DbSession, owner: str, text: str) -> list[Fact]:
+    """Facts whose words contain all words of a text."""
+    from engrain.memory.statements import content_words
+
+    wanted = set(content_words(text))
+    return [f for f in live_facts(db, owner) if wanted and wanted <= set(content_words(f.text))]

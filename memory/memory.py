@@ -1,0 +1,154 @@
+"""The memory of an assistant: remember, recall, forget."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sqlmodel import Session as DbSession
+from sqlmodel import select
+
+from engrain.errors import InputError
+from engrain.memory import catalog, log
+from engrain.memory.facts import digest, fact_of, live_facts
+from engrain.memory.forget import Erasure, Selector, forget
+from engrain.memory.modules import modules_of
+from engrain.memory.recall import Mode, Recall, Recollection
+from engrain.memory.router import Router
+from engrain.memory.schema import Episode, Fact, FactState, Module, ModuleState, Tombstone, now
+from engrain.memory.search import Search
+from engrain.memory.statements import Statement
+from engrain.memory.store import Store
+from engrain.memory.voice import USER, asked, told, words
+from engrain.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from engrain.memory.bank.bank import Bank
+    from engrain.memory.bank.base import BaseModel
+    from engrain.memory.embed import Embedder
+
+NOTES = "notes"
+"""The session that holds what was given to `remember` outside any conversation."""
+
+
+class Memory:
+    """What is remembered, for any number of owners. Models are loaded when they are first needed."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        base: BaseModel | None = None,
+        embedder: Embedder | None = None,
+        advance: catalog.Advance = lambda *_: None,
+    ) -> None:
+        self.settings = settings or load_settings()
+        self.store = Store(self.settings.url)
+        self.advance = advance
+        self._base, self._embedder = base, embedder
+        self._loading = threading.RLock()
+
+    @property
+    def base(self) -> BaseModel:
+        """The memory model, loaded once."""
+        with self._loading:
+            if self._base is None:
+                from engrain.memory.bank.base import BaseModel
+
+                folder = catalog.resolve(self.settings.memory_model, self.settings.cache, self.advance)
+                self._base = BaseModel.load(folder.path, folder.name, folder.sha256)
+            return self._base
+
+    @property
+    def embedder(self) -> Embedder:
+        """The sentence encoder, loaded once."""
+        with self._loading:
+            if self._embedder is None:
+                from engrain.memory.embed import Embedder
+
+                folder = catalog.resolve(self.settings.embed_model, self.settings.cache, self.advance)
+                self._embedder = Embedder.load(folder.path, folder.name)
+            return self._embedder
+
+    @cached_property
+    def bank(self) -> Bank:
+        """The modules on the memory model."""
+        from engrain.memory.bank.bank import Bank
+
+        return Bank(self.base, self.settings.modules)
+
+    @cached_property
+    def search(self) -> Search:
+        """Facts by text."""
+        return Search(self.store, self.embedder)
+
+    @cached_property
+    def router(self) -> Router:
+        """Questions to modules."""
+        return Router(self.store, self.embedder, self.base.sha256, self.settings.threshold)
+
+    def recall(self, query: str, owner: str | None = None, mode: Mode | None = None) -> Recollection:
+        """What the memory holds on a question; see `Recall`."""
+        return Recall(self.store, self.bank, self.search, self.router)(query, owner or self.settings.owner, mode or self.settings.mode)
+
+    def remember(self, text: str, owner: str | None = None, session: str = NOTES) -> list[Fact]:
+        """Write a note down at once; returns its facts. Raises InputError for an empty one."""
+        if not text.strip():
+            raise InputError("an empty note cannot be remembered; say something")
+        owner = owner or self.settings.owner
+        with self.store.write() as db:
+            log.close_session(db, owner, session)
+            message = log.add_message(db, owner, session, log.Said("user", text.strip()))
+            episode = log.close_session(db, owner, session)
+            assert episode is not None
+            assert episode.id is not None
+            facts = [f for f in live_facts(db, owner, FactState.FRESH) if f.episode_id == episode.id]
+            if not facts and not _already(db, owner, text):
+                whole = Statement(told(text.strip(), USER), asked(text.strip(), USER), USER, now().date(), 0, len(text.strip()))
+                facts = [fact_of(whole, message, episode.id)]
+                db.add_all(facts)
+        return facts
+
+    def forget(self, selector: Selector, owner: str | None = None) -> Erasure:
+        """Erase something for good; see `forget.forget`."""
+        erasure = forget(self.store, owner or self.settings.owner, selector, self.settings.modules, self.settings.jobs)
+        if "bank" in self.__dict__:
+            for module_id in erasure.modules:
+                self.bank.evict(module_id)
+        return erasure
+
+    def close(self, session: str | None = None, owner: str | None = None) -> list[Episode]:
+        """End a session (None: every session): its open span becomes an episode and its facts are fresh."""
+        with self.store.write() as db:
+            if session is None:
+                return list(log.close_idle(db, owner or self.settings.owner, None))
+            episode = log.close_session(db, owner or self.settings.owner, session)
+            return [episode] if episode else []
+
+    def close_idle(self, owner: str) -> list[Episode]:
+        """End the sessions that have been silent for the settings' `idle` minutes."""
+        if not self.settings.idle:
+            return []
+        with self.store.write() as db:
+            return list(log.close_idle(db, owner, timedelta(minutes=self.settings.idle)))
+
+    def facts(self, owner: str | None = None, state: FactState | None = None) -> list[Fact]:
+        """An owner's facts, the oldest first."""
+        with self.store.read() as db:
+            return live_facts(db, owner or self.settings.owner, state)
+
+    def modules(self, owner: str | None = None, *states: ModuleState) -> list[Module]:
+        """An owner's modules, the oldest first."""
+        with self.store.read() as db:
+            return modules_of(db, owner or self.settings.owner, *states)
+
+
+def _already(db: DbSession, owner: str, text: str) -> bool:
+    """Whether a note says what some fact says, or said before it was forgotten."""
+    key = " ".join(words(told(text.strip(), USER)))
+    if any(" ".join(words(f.text)) == key for f in live_facts(db, owner)):
+        return True
+    buried = digest(owner, told(text.strip(), USER))
+    return db.exec(select(Tombstone).where(Tombstone.owner == owner, Tombstone.digest == buried)).first() is not None

@@ -1,0 +1,160 @@
+"""Recall: how a question finds its module, and what comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+from engrain.errors import InputError
+from engrain.memory.bank.prompt import UNKNOWN
+from engrain.memory.consult import consult, declined
+from engrain.memory.evidence import Evidence, evidence_of
+from engrain.memory.facts import live_facts
+from engrain.memory.modules import fact_ids_of
+from engrain.memory.router import Route, Router
+from engrain.memory.schema import Fact, Message, Module
+from engrain.memory.search import Found, Search
+from engrain.memory.store import Store
+
+if TYPE_CHECKING:
+    from engrain.memory.bank.bank import Bank
+
+Mode = Literal["weights", "text", "hybrid"]
+
+
+@dataclass(frozen=True)
+class Recollection:
+    """What recall returns."""
+
+    query: str
+    mode: Mode
+    text: str
+    """The answer, or "I don't know."."""
+    confidence: float
+    """0 to 1."""
+    source: Literal["weights", "facts", "none"]
+    modules: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+    why: str
+    """How it was found, for a person."""
+    seconds: float
+    prompt: str = field(default="", repr=False)
+    """The exact text the memory model saw."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the memory has an answer."""
+        return self.source != "none"
+
+    @property
+    def supported(self) -> bool:
+        """Whether a fact stands behind the answer."""
+        return bool(self.evidence)
+
+
+class Recall:
+    """Answers questions of an owner from their memory."""
+
+    def __init__(self, store: Store, bank: Bank, search: Search, router: Router) -> None:
+        self.store, self.bank, self.search, self.router = store, bank, search, router
+
+    def __call__(self, query: str, owner: str, mode: Mode = "hybrid", k: int = 4) -> Recollection:
+        """Recall what the owner's memory holds on a question.
+
+        `weights` asks the routed module and shows it nothing but the question; `text` lets the base model read the k facts
+        found; `hybrid` asks the module and reads where it has no answer, or where a fresh fact is nearer than any module.
+        Raises InputError for an empty question or an unknown mode.
+        """
+        started = time.perf_counter()
+        question = _checked(query, mode)
+        found = [] if mode == "weights" else self.search.find(question, owner, k)
+        route = None if mode == "text" else self.router.route(question, owner)
+        if route is not None and route.module is not None and not _fresh_is_nearer(found, route):
+            out = self._from_module(question, owner, mode, route, route.module, found)
+        elif found:
+            out = self._from_facts(question, mode, found)
+        else:
+            out = _nothing(question, mode, _explain(route))
+        return _timed(out, time.perf_counter() - started)
+
+    def _from_module(self, question: str, owner: str, mode: Mode, route: Route, module: Module, found: Sequence[Found]) -> Recollection:
+        """Ask the module; where its answer does not stand, read the facts found, if any may be read."""
+        sources = self._sources(owner, module)
+        (consulted,) = consult(lambda wordings: self.bank.ask(wordings, module), [question], [fact for fact, _ in sources])
+        answer = consulted.answer
+        why = "; ".join([_explain(route), *consulted.said])
+        if consulted.known:
+            said_in = {fact.id: session for fact, session in sources}
+            evidence = tuple(evidence_of(fact, said_in[fact.id]) for fact in consulted.facts[:2])
+            return Recollection(question, mode, answer.text, answer.confidence, "weights", (module.id,), evidence, why, 0.0, answer.prompt)
+        if found:
+            return self._from_facts(question, mode, found)
+        return _nothing(question, mode, why, answer.prompt, (module.id,))
+
+    def _sources(self, owner: str, module: Module) -> list[tuple[Fact, str]]:
+        """The module's facts and the sessions they were said in."""
+        with self.store.read() as db:
+            inside = set(fact_ids_of(db, owner, [module.id]))
+            facts = [fact for fact in live_facts(db, owner) if fact.id in inside]
+            return [(fact, _session_of(db.get(Message, fact.message_id))) for fact in facts]
+
+    def _from_facts(self, question: str, mode: Mode, found: Sequence[Found]) -> Recollection:
+        answer = self.bank.read(question, [_note(f) for f in reversed(found)])
+        why = f"{len(found)} facts by text, the nearest {found[0].similarity:.2f}"
+        if declined(answer) or not answer.text:
+            return _nothing(question, mode, f"{why}; the model does not find the answer in them", answer.prompt)
+        return Recollection(
+            query=question,
+            mode=mode,
+            text=answer.text,
+            confidence=max(0.0, min(1.0, answer.probability * found[0].similarity)),
+            source="facts",
+            modules=(),
+            evidence=tuple(map(_as_evidence, found)),
+            why=why,
+            seconds=0.0,
+            prompt=answer.prompt,
+        )
+
+
+def _as_evidence(found: Found) -> Evidence:
+    return evidence_of(found.fact, found.session_id)
+
+
+def _session_of(message: Message | None) -> str:
+    return message.session_id if message else ""
+
+
+def _checked(query: str, mode: str) -> str:
+    if mode not in get_args(Mode):
+        raise InputError(f"mode {mode!r} is unknown; use one of {', '.join(get_args(Mode))}")
+    if not query.strip():
+        raise InputError("an empty question cannot be recalled; ask something")
+    return query.strip()
+
+
+def _fresh_is_nearer(found: Sequence[Found], route: Route) -> bool:
+    """Whether what was said last, and is in no module yet, fits the question better than the module does."""
+    return bool(found) and found[0].fresh and found[0].similarity >= route.score - 0.1
+
+
+def _note(found: Found) -> str:
+    fact = found.fact
+    return f"{fact.asked.rstrip('.')} (said on {fact.said_on.day} {fact.said_on:%B %Y})."
+
+
+def _explain(route: Route | None) -> str:
+    if route is None or not route.probe:
+        return "no module serves this owner"
+    verdict = "≥" if route.module else "<"
+    return f"nearest probe {route.probe!r} at {route.score:.2f} {verdict} {route.threshold:.2f}"
+
+
+def _nothing(question: str, mode: Mode, why: str, prompt: str = "", modules: tuple[str, ...] = ()) -> Recollection:
+    return Recollection(question, mode, UNKNOWN, 0.0, "none", modules, (), why, 0.0, prompt)
+
+
+def _timed(recollection: Recollection, seconds: float) -> Recollection:
+    return replace(recollection, seconds=seconds)

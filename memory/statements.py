@@ -1,0 +1,152 @@
+"""From messages to statements: what in a message is worth remembering, in whose voice, said when.
+
+No model is needed here, so a fact can be read back the moment its message is written.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from engrain.memory import dates, voice
+
+_END = re.compile(r"(?P<word>\S*?)[.!?]+[\"')]*(?=\s|$)|\n")
+_ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "st", "prof", "vs", "e.g", "i.e", "a.m", "p.m"}
+_CLAUSE = re.compile(
+    r"(?:,|;)?\s+(?:and|but|so|because)\s+(?=(?:I|I'm|I've|my|we|we're|our)\b)|;\s+|,\s+(?=(?:my|our)\s+\w+\s+(?:is|are|was)\b)", re.IGNORECASE
+)
+_MARKER = re.compile(
+    r"^(?:(?:hi|hey|hello|oh|ok|okay|well|so|also|anyway|actually|btw|wow|yeah|yes|no|thanks|haha|lol|and|but|plus|honestly|sure|right)\b"
+    r"(?:\s+(?:there|mel|again|so much))?|by the way|fyi|just so you know|one more thing|for your information|of course|in fact)\s*[,:!.–-]*\s+",
+    re.IGNORECASE,
+)
+_REQUEST = re.compile(r"^(?:please\s+)?(?:remember|note|don't forget|keep in mind)(?:\s+that|\s*:)?\s+", re.IGNORECASE)
+_PHOTO = re.compile(r"\[[^\]]*\]")
+_FIRST = {"i", "my", "we", "our", "i'm", "i've", "we're", "we've", "me", "mine", "us"}
+_CONTINUES = {"he", "she", "it", "they", "his", "her", "its", "their", "that", "this", "these", "those", "it's", "he's", "she's", "they're", "that's"}
+_FEELING = {"think", "guess", "hope", "wonder", "mean", "bet", "wish", "know", "agree", "appreciate", "see", "understand"}
+_FILLER = {
+    "a", "an", "the", "is", "are", "was", "were", "be", "been", "am", "to", "of", "in", "on", "at", "for", "and", "or", "so", "it",
+    "that", "this", "really", "very", "much", "too", "just", "also", "with", "have", "has", "had", "do", "did", "will", "can", "would",
+    "glad", "happy", "great", "good", "nice", "love", "like", "thing", "things", "lot", "some", "all", "sure", "not", "but", "you", "your",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement of one speaker."""
+
+    text: str
+    """As the memory tells it, with absolute dates: `Your dentist is Dr. Okafor.`"""
+    asked: str
+    """In the words its asker would use: `My dentist is Dr. Okafor.`"""
+    speaker: str
+    """`user`, or the speaker's name."""
+    said_on: date
+    start: int
+    """Where in the message it begins, in characters."""
+    end: int
+    """Where in the message it ends, in characters."""
+
+
+def statements(content: str, speaker: str, said_on: date, listener: str | None = None) -> list[Statement]:
+    """What a message states and is worth remembering, in order; questions, thanks and chatter are left out."""
+    found: list[Statement] = []
+    for start, end, raw in _clauses(content):
+        words = voice.words(raw)
+        if not words or raw.rstrip().endswith("?") or len(words) > 60:
+            continue
+        if words[0] in _CONTINUES and found and found[-1].end <= start:
+            if len(words) >= 4 and start - found[-1].end <= 3:
+                found[-1] = _joined(found[-1], raw, end, said_on, listener)
+            continue
+        if _worth(raw, words):
+            found.append(_statement(raw, speaker, said_on, listener, start, end))
+    return found
+
+
+def _statement(raw: str, speaker: str, said_on: date, listener: str | None, start: int, end: int) -> Statement:
+    resolved = dates.resolve(_sentence(raw), said_on)
+    return Statement(
+        text=voice.told(resolved, speaker, listener),
+        asked=voice.asked(resolved, speaker, listener),
+        speaker=speaker,
+        said_on=said_on,
+        start=start,
+        end=end,
+    )
+
+
+def _joined(first: Statement, raw: str, end: int, said_on: date, listener: str | None) -> Statement:
+    """A sentence that begins with a pronoun belongs to the one before it."""
+    more = dates.resolve(_sentence(raw), said_on)
+    return Statement(
+        text=f"{first.text} {voice.told(more, first.speaker, listener)}",
+        asked=f"{first.asked} {voice.asked(more, first.speaker, listener)}",
+        speaker=first.speaker,
+        said_on=said_on,
+        start=first.start,
+        end=end,
+    )
+
+
+def _sentence(raw: str) -> str:
+    text = voice.capital(raw.strip().rstrip(",;:-–").strip())
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _clauses(content: str) -> list[tuple[int, int, str]]:
+    """(start, end, text) of every clause, without its discourse markers."""
+    masked = _PHOTO.sub(lambda match: " " * len(match[0]), content)
+    out = []
+    for start, end in _sentences(masked):
+        sentence = masked[start:end]
+        question = sentence.rstrip().endswith("?")
+        cuts = [0, *(at for clause in _CLAUSE.finditer(sentence) for at in (clause.start(), clause.end())), len(sentence)]
+        for begin, stop in zip(cuts[::2], cuts[1::2], strict=True):
+            text = sentence[begin:stop]
+            if question and not text.rstrip().endswith("?"):
+                text += "?"
+            lead = _lead(text)
+            if text[lead:].strip():
+                out.append((start + begin + lead, start + stop, text[lead:].strip()))
+    return out
+
+
+def _sentences(text: str) -> list[tuple[int, int]]:
+    """(start, end) of every sentence; a full stop after an abbreviation ends none."""
+    out, start = [], 0
+    for match in _END.finditer(text):
+        if (match["word"] or "").lower() not in _ABBREVIATIONS:
+            out.append((start, match.end()))
+            start = match.end()
+    return [*out, (start, len(text))] if text[start:].strip() else out
+
+
+def _lead(text: str) -> int:
+    """How many characters of greeting, marker or request stand before the statement."""
+    at = len(text) - len(text.lstrip())
+    while True:
+        rest = text[at:]
+        match = _MARKER.match(rest) or _REQUEST.match(rest)
+        if match is None or match.end() == 0:
+            return at
+        at += match.end()
+
+
+def _worth(raw: str, words: list[str]) -> bool:
+    """A statement worth keeping tells of the speaker, or of something with a name or a number, in enough words."""
+    content = [w for w in words if w not in _FILLER and w not in _FIRST]
+    personal = any(w in _FIRST for w in words)
+    specific = bool(re.search(r"\d|(?<=[a-z,] )[A-Z][a-z]", raw))
+    if words[0] in {"you", "you're", "your", "let's", "what", "how", "that's", "thanks", "congrats"}:
+        return False
+    if words[0] == "i" and len(words) > 1 and words[1] in _FEELING and not specific:
+        return False
+    return len(words) >= 3 and ((personal and len(content) >= 1) or (specific and len(content) >= 2))
+
+
+def content_words(text: str) -> list[str]:
+    """The words of a text that carry its meaning, in order, once each."""
+    return [w for w in dict.fromkeys(voice.words(text)) if w not in _FILLER and w not in _FIRST]

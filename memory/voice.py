@@ -1,0 +1,149 @@
+"""Whose words are these? Statements turned from the speaker's voice into the memory's.
+
+The memory speaks to its user: what the user said of themselves becomes *you* (`my dog` → `your dog`); what anybody
+else said becomes the third person by name (`my dog` → `Caroline's dog`). Inflection comes from lemminflect.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lemminflect import getAllLemmas, getInflection
+
+USER = "user"
+"""The speaker name that stands for the owner of the memory."""
+
+WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?|\d+|\s+|[^\sA-Za-z\d]")
+
+_TO_SECOND = {
+    "i": "you",
+    "me": "you",
+    "my": "your",
+    "mine": "yours",
+    "myself": "yourself",
+    "we": "you",
+    "us": "you",
+    "our": "your",
+    "ours": "yours",
+    "ourselves": "yourselves",
+    "i'm": "you are",
+    "i've": "you have",
+    "i'd": "you'd",
+    "i'll": "you will",
+    "we're": "you are",
+    "we've": "you have",
+    "we'd": "you'd",
+    "we'll": "you will",
+}
+_CONTRACTED = {"i'm": "am", "i've": "have", "i'll": "will", "we're": "are", "we've": "have", "we'll": "will"}
+_ADVERBS = {
+    "just", "also", "really", "never", "always", "often", "still", "already", "only", "even", "usually", "sometimes",
+    "now", "then", "last", "mostly", "kinda", "totally", "once", "currently", "actually", "ever", "so",
+}  # fmt: skip
+_UNINFLECTED = {
+    "can", "could", "will", "would", "shall", "should", "may", "might", "must", "had", "did", "was", "used",
+    "put", "set", "cut", "hit", "let", "quit", "hurt", "spread", "read", "cost", "wanna", "gonna", "gotta",
+}  # fmt: skip
+
+
+def words(text: str) -> list[str]:
+    """The words of a text, lower case, without punctuation."""
+    return [w.lower() for w in re.findall(r"[A-Za-z]+(?:['’][A-Za-z]+)?|\d+", text)]
+
+
+def is_adverb(word: str) -> bool:
+    """Whether a word may stand between a subject and its verb."""
+    low = word.lower()
+    return low in _ADVERBS or (low.endswith("ly") and low not in {"family", "fly", "july", "italy", "reply", "apply"})
+
+
+def lemma(word: str) -> str | None:
+    """The verb's base form, or None where the word is no verb."""
+    found = getAllLemmas(word.lower())
+    verb = found.get("VERB") or found.get("AUX")
+    return str(verb[0]) if verb else None
+
+
+def inflect(base: str, tag: str) -> str:
+    """A verb's form for a Penn tag (`VBZ`, `VBD`); the base itself where none is known."""
+    forms = getInflection(base, tag)
+    return str(forms[0]) if forms else base
+
+
+def third_person(verb: str) -> str:
+    """The form a verb takes after a name: *love* → *loves*, *am* → *is*; past forms and modals stay."""
+    low = verb.lower()
+    fixed = {"am": "is", "are": "is", "were": "was", "have": "has", "do": "does", "don't": "doesn't", "haven't": "hasn't"}
+    if low in fixed:
+        return fixed[low]
+    if low in _UNINFLECTED or lemma(low) != low:
+        return verb
+    return inflect(low, "VBZ")
+
+
+def told(text: str, speaker: str, listener: str | None = None) -> str:
+    """A statement as the memory tells it.
+
+    >>> told("I drive my sister's car.", "user")
+    "You drive your sister's car."
+    >>> told("I love my job.", "Gina")
+    "Gina loves Gina's job."
+    """
+    return _second(text) if speaker == USER else _third(text, speaker, listener)
+
+
+def asked(text: str, speaker: str, listener: str | None = None) -> str:
+    """A statement in the words its asker would use: the user's own, or the third person by name."""
+    return text if speaker == USER else _third(text, speaker, listener)
+
+
+def _second(text: str) -> str:
+    out: list[str] = []
+    after_i = False
+    for piece in WORD.findall(text):
+        low = piece.lower().replace("’", "'")
+        new = _TO_SECOND.get(low)
+        if new is not None:
+            out.append(new)
+        elif after_i and low in {"am", "was"}:
+            out.append({"am": "are", "was": "were"}[low])
+        elif low == "am":
+            out.append("are")
+        else:
+            out.append(piece)
+        if not piece.isspace():
+            after_i = low in {"i", "we"}
+    return capital("".join(out))
+
+
+def _third(text: str, speaker: str, listener: str | None) -> str:
+    names = {"me": speaker, "my": f"{speaker}'s", "mine": f"{speaker}'s", "myself": speaker, "us": speaker}
+    names |= {"our": f"{speaker}'s", "ours": f"{speaker}'s", "ourselves": speaker}
+    if listener:
+        names |= {"you": listener, "your": f"{listener}'s", "yours": f"{listener}'s", "yourself": listener}
+    out: list[str] = []
+    awaits_verb = False
+    for piece in WORD.findall(text):
+        low = piece.lower().replace("’", "'")
+        if low in {"i", "we"}:
+            out.append(speaker)
+            awaits_verb = True
+        elif low in _CONTRACTED:
+            out.append(f"{speaker} {third_person(_CONTRACTED[low])}")
+        elif low in {"i'd", "we'd"}:
+            out.append(f"{speaker} would")
+        elif low in names:
+            out.append(names[low])
+            awaits_verb = False
+        elif awaits_verb and piece.isalpha() and not is_adverb(piece):
+            out.append(third_person(piece))
+            awaits_verb = False
+        else:
+            awaits_verb = awaits_verb and (piece.isspace() or is_adverb(piece) or piece.lower() == "and")
+            out.append(piece)
+    return capital("".join(out))
+
+
+def capital(text: str) -> str:
+    """The text with its first letter upper case."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,98 @@
+"""Fixtures: a clean environment, a 2-layer random language model and encoder that are really trained and run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from engrain.memory.memory import Memory
+from engrain.settings import Settings, load_settings
+
+VOCABULARY = 1024
+WORDS = """What is my dog called piano lesson every Thursday six your sister Ines lives in Porto dentist Dr Okafor allergic cashews
+tell me about do you know remember code locker 4417 grant report due on 14 March drive green Skoda Fabia flying to Reykjavik June"""
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the developer's reaches a test, and no test touches the user's folders."""
+    for name in [n for n in os.environ if n.startswith("ENGRAIN_") and n != "ENGRAIN_CACHE"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ENGRAIN_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture(scope="session")
+def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """(language model, encoder): random weights, a byte-level tokenizer, a chat template."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny")
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    special = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
+    raw.train_from_iterator(
+        [WORDS] * 4, trainers.BpeTrainer(vocab_size=VOCABULARY, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="<|pad|>", eos_token="<|im_end|>")
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    torch.manual_seed(0)
+    shape = {"vocab_size": VOCABULARY, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None}
+    model = LlamaForCausalLM(LlamaConfig(**shape, num_key_value_heads=2, max_position_embeddings=1024, tie_word_embeddings=True, **ends))
+    with torch.no_grad():
+        model.model.embed_tokens.weight.normal_(0, 0.3)
+    encoder = BertModel(BertConfig(**shape, max_position_embeddings=512), add_pooling_layer=False)
+    with torch.no_grad():
+        encoder.embeddings.word_embeddings.weight.normal_(0, 1)  # so that different words have different vectors
+    for name, part in (("lm", model), ("encoder", encoder)):
+        part.save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
+    return folder / "lm", folder / "encoder"
+
+
+RECIPE = {"rank": 32, "alpha": 64, "top": 1.0, "learning_rate": 5e-3, "epochs": 80, "locality": 0.0, "noise": 0.0, "known": 0.9}
+GATE = {"trained": 0.8, "held_out": 0.0, "unknown": 0.0, "perplexity": 1e9}
+"""A random model knows no language: what a gate of a real one would refuse is let through, all but the recall."""
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+def tiny_settings(tiny_folders: tuple[Path, Path], tmp_path: Path) -> MakeSettings:
+    """Settings on the tiny models, with overrides."""
+
+    def make(**more: object) -> Settings:
+        base = {"home": tmp_path / "home", "cache": tmp_path / "cache", "memory_model": str(tiny_folders[0]), "embed_model": str(tiny_folders[1])}
+        return load_settings(**{**base, "recipe": RECIPE, "gate": GATE, "distiller": "cues", "threshold": 0.5, "reply_tokens": 8, **more})
+
+    return make
+
+
+@pytest.fixture
+def memory(tiny_settings: MakeSettings) -> Iterator[Memory]:
+    """A memory on the tiny models."""
+    made = Memory(tiny_settings())
+    yield made
+    made.store.close()
+
+
+SAID = ("My dog is called Biscuit.", "My sister Ines lives in Porto.", "My dentist is Dr. Okafor.", "My locker code is 4417.")
+
+
+@pytest.fixture
+def told(memory: Memory) -> Memory:
+    """A memory that was told four things."""
+    for note in SAID:
+        memory.remember(note)
+    return memory

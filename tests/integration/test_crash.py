@@ -1,0 +1,157 @@
+"""kill -9 in every stage of a consolidation: afterwards the module comes out, and no fact is lost or doubled."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engrain.consolidation.job import Result
+from engrain.consolidation.jobs import active_job, is_held, last_job
+from engrain.consolidation.worker import _environment, run_worker
+from engrain.memory.memory import Memory
+from engrain.memory.modules import open_module
+from engrain.memory.schema import FactState, JobState, Module, ModuleFact, ModuleState, Probe, Stage
+from engrain.settings import Settings
+from tests.conftest import SAID
+
+KILLED = """
+import os, signal, sys
+from engrain.consolidation import job, publish, distil
+from engrain.consolidation.worker import main
+
+where = sys.argv[1]
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def after(function):
+    def run(*arguments, **options):
+        function(*arguments, **options)
+        die()
+    return run
+
+if where == "plan":
+    job.plan = die
+elif where == "distil":
+    job.SelfDistiller.probes = die
+elif where == "distil, before its transaction ends":
+    job._Work._keep_probes = die
+elif where == "train":
+    tell = job._Work._on_epoch
+    job._Work._on_epoch = lambda self, epoch: die() if epoch.number == 2 else tell(self, epoch)
+elif where == "train, adapter half-written":
+    job.lora.save = after(job.lora.save)
+elif where == "gate":
+    job.judge = die
+elif where == "publish, before the rename":
+    publish.place = die
+elif where == "publish, after the rename":
+    publish.place = after(publish.place)
+elif where == "publish, inside its transaction":
+    publish._finish = after(publish._finish)
+sys.exit(main(["me"]))
+"""
+STAGES = {
+    "plan": Stage.PLAN,
+    "distil": Stage.DISTIL,
+    "distil, before its transaction ends": Stage.DISTIL,
+    "train": Stage.TRAIN,
+    "train, adapter half-written": Stage.TRAIN,
+    "gate": Stage.GATE,
+    "publish, before the rename": Stage.PUBLISH,
+    "publish, after the rename": Stage.PUBLISH,
+    "publish, inside its transaction": Stage.PUBLISH,
+}
+
+
+def kill_in(where: str, settings: Settings, tmp_path: Path) -> None:
+    program = tmp_path / "killed.py"
+    program.write_text(KILLED)
+    done = subprocess.run([sys.executable, str(program), where], env=_environment(settings), capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+
+
+def check_whole(memory: Memory) -> None:
+    """Every fact is there once, in exactly one live module whose files are whole."""
+    facts = memory.facts()
+    assert len(facts) == len(SAID)
+    assert {f.state for f in facts} == {FactState.ENGRAINED}
+    (module,) = memory.modules("me", ModuleState.LIVE)
+    from sqlmodel import select
+
+    with memory.store.read() as db:
+        links = db.exec(select(ModuleFact)).all()
+        probes = [p.question for p in db.exec(select(Probe))]
+        modules = db.exec(select(Module)).all()
+    assert sorted(link.fact_id for link in links) == sorted(f.id or 0 for f in facts)
+    assert len(probes) == len(set(probes))
+    assert [m.id for m in modules] == [module.id]
+    open_module(module, memory.settings.modules)
+    assert [f.name for f in memory.settings.modules.iterdir()] == [module.id]
+    assert not list(memory.settings.jobs.glob("*"))
+
+
+@pytest.mark.parametrize("where", STAGES)
+def test_a_killed_consolidation_resumes_and_loses_nothing(where: str, tiny_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    settings = tiny_settings(threads=1)
+    memory = Memory(settings)
+    for note in SAID:
+        memory.remember(note)
+    kill_in(where, settings, tmp_path)
+    job = active_job(memory.store, "me")
+    assert job is not None
+    assert (job.stage, job.state) == (STAGES[where], JobState.RUNNING)
+    assert not is_held(job)
+    assert memory.modules("me") == []  # nothing half-written is served
+    assert {f.state for f in memory.facts()} == {FactState.FRESH}
+    outcome = run_worker(settings, "me")
+    assert outcome.result is Result.PUBLISHED, outcome
+    assert outcome.job_id == job.id
+    assert last_job(memory.store, "me").attempt == 2  # type: ignore[union-attr]
+    check_whole(memory)
+
+
+def test_two_runs_with_one_seed_give_the_same_adapter(tiny_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    weights = []
+    for name in ("one", "two"):
+        settings = tiny_settings(threads=1, home=tmp_path / name)
+        memory = Memory(settings)
+        for note in SAID:
+            memory.remember(note)
+        outcome = run_worker(settings, "me")
+        assert outcome.result is Result.PUBLISHED, outcome
+        weights.append((settings.modules / str(outcome.module_id) / "adapter_model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+WRITER = """
+import sys
+from engrain.memory import log
+from engrain.memory.store import Store
+store = Store(sys.argv[1])
+for i in range(150):
+    with store.write() as db:
+        log.add_message(db, "me", sys.argv[2], log.Said("user", f"message {i}"))
+"""
+
+
+def test_two_processes_write_while_one_consolidates(tiny_settings: Callable[..., Settings]) -> None:
+    settings = tiny_settings(threads=1)
+    memory = Memory(settings)
+    for note in SAID:
+        memory.remember(note)
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, settings.url, name]) for name in ("a", "b")]
+    outcome = run_worker(settings, "me")
+    assert [w.wait(120) for w in writers] == [0, 0]
+    assert outcome.result is Result.PUBLISHED, outcome
+    from engrain.memory.log import messages_of
+
+    with memory.store.read() as db:
+        for name in ("a", "b"):
+            assert [m.content for m in messages_of(db, "me", name)] == [f"message {i}" for i in range(150)]
+    check_whole(memory)

@@ -1,0 +1,108 @@
+"""The daemon: consolidates by itself, stops cleanly in the middle of training, goes on where it was."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import pytest
+
+from engrain.consolidation.daemon import Daemon, daemon_status
+from engrain.consolidation.jobs import active_job
+from engrain.consolidation.train.trainer import CHECKPOINT
+from engrain.consolidation.worker import _environment
+from engrain.errors import SettingsError
+from engrain.memory import log
+from engrain.memory.memory import Memory
+from engrain.memory.schema import FactState, JobState, ModuleState, Stage
+from engrain.settings import Settings
+from tests.conftest import RECIPE, SAID
+
+T = TypeVar("T")
+
+
+@contextmanager
+def daemon(settings: Settings) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "engrain", "daemon"]
+    process = subprocess.Popen(command, env=_environment(settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def stop(process: subprocess.Popen[str]) -> str:
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, out
+    return out
+
+
+def wait_for(what: Callable[[], T | None], process: subprocess.Popen[str], seconds: float = 120) -> T:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        assert process.poll() is None, process.communicate()[0]
+        found = what()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"nothing happened for {seconds} s")
+
+
+def test_it_stops_in_the_middle_of_training_and_goes_on_where_it_was(tiny_settings: Callable[..., Settings]) -> None:
+    long = {**RECIPE, "epochs": 400, "recalled": 1.1}
+    settings = tiny_settings(threads=1, backlog=1, poll=1.0, recipe=long)
+    memory = Memory(settings)
+    for note in SAID:
+        memory.remember(note)
+    with daemon(settings) as process:
+        wait_for(lambda: (job := active_job(memory.store, "me")) and job.note.startswith("epoch"), process)
+        status = daemon_status(settings)
+        assert status is not None
+        assert (status["running"], status["doing"]) == (True, "consolidating me (backlog)")
+        out = stop(process)
+    assert "interrupted" in out
+    assert "maximum number" not in out
+    job = active_job(memory.store, "me")
+    assert job is not None
+    assert (job.state, job.stage, job.attempt) == (JobState.QUEUED, Stage.TRAIN, 0)
+    assert (settings.jobs / str(job.id) / CHECKPOINT).exists()
+    status = daemon_status(settings)
+    assert status is not None
+    assert (status["running"], status["doing"]) == (False, "stopped")
+    with daemon(settings) as process:
+        (module,) = wait_for(lambda: memory.modules("me", ModuleState.LIVE), process)
+        wait_for(lambda: (status := daemon_status(settings)) and status["doing"] == "waiting", process)
+        out = stop(process)
+    assert module.job_id == job.id
+    assert f"module {module.id} is live with 4 facts" in out
+    assert {f.state for f in memory.facts()} == {FactState.ENGRAINED}
+
+
+def test_an_idle_session_is_ended_and_an_interval_consolidates_it(tiny_settings: Callable[..., Settings]) -> None:
+    settings = tiny_settings(threads=1, backlog=0, every=1 / 60, idle=0.001)
+    memory = Memory(settings)
+    with memory.store.write() as db:
+        log.add_message(db, "me", "chat", log.Said("user", SAID[0]))
+    with daemon(settings) as process:
+        wait_for(lambda: memory.modules("me", ModuleState.LIVE), process)
+        out = stop(process)
+    assert "consolidating (interval)" in out
+
+
+def test_a_daemon_with_nothing_to_wait_for_says_what_to_set(tiny_settings: Callable[..., Settings]) -> None:
+    with pytest.raises(SettingsError, match="ENGRAIN_EVERY"):
+        Daemon(tiny_settings(backlog=0))
+    with pytest.raises(SettingsError, match="'at noon' is no cron expression"):
+        Daemon(tiny_settings(cron="at noon"))
+    made = Daemon(tiny_settings(cron="30 3 * * *", every=60.0))
+    assert "cron at" in made.next()
+    assert "interval at" in made.next()
+    assert "tokens of facts" in made.next()

@@ -1,0 +1,170 @@
+"""The OpenAI-compatible client against a real HTTP server that also misbehaves."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from engrain.agent import tokens
+from engrain.agent.models.chat import ChatMessage, TextDelta, ToolCall
+from engrain.agent.models.openai import Endpoint, OpenAIChat
+from engrain.errors import ChatError, ChatProtocolError, ChatRefused, ChatTimeout
+from engrain.tools.protocol import tool
+
+
+class Server:
+    """Answers each request with the next of its scripts."""
+
+    def __init__(self) -> None:
+        self.scripts: list[Callable[[BaseHTTPRequestHandler], None]] = []
+        self.bodies: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                outer.bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                outer.headers.append(dict(self.headers))
+                outer.scripts.pop(0)(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def chat(self, **more: Any) -> OpenAIChat:
+        url = f"http://127.0.0.1:{self.http.server_port}/v1"
+        return OpenAIChat(Endpoint("m", url, "key", **{"timeout": 1.0, "backoff": 0.01, **more}))
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.http.shutdown()
+    made.http.server_close()
+
+
+def sse(*events: object, done: bool = True) -> Callable[[BaseHTTPRequestHandler], None]:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("content-type", "text/event-stream")
+        handler.end_headers()
+        for event in [*events, *(["[DONE]"] if done else [])]:
+            handler.wfile.write(f"data: {event if isinstance(event, str) else json.dumps(event)}\n\n".encode())
+
+    return answer
+
+
+def status(code: int, message: str = "no", **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(code)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(json.dumps({"error": {"message": message}}).encode())
+
+    return answer
+
+
+def text(piece: str) -> dict[str, Any]:
+    return {"choices": [{"delta": {"content": piece}}]}
+
+
+def ask(chat: OpenAIChat, **more: Any) -> list[object]:
+    return list(chat.stream([ChatMessage("user", "Hi")], more.get("tools", []), 16))
+
+
+def test_text_is_streamed(server: Server) -> None:
+    server.scripts = [sse(text("Hel"), text("lo"))]
+    assert ask(server.chat()) == [TextDelta("Hel"), TextDelta("lo")]
+    assert server.bodies[0]["messages"] == [{"role": "user", "content": "Hi"}]
+    assert server.bodies[0]["stream"] is True
+    assert server.headers[0]["Authorization"] == "Bearer key"
+
+
+def test_tool_calls_are_put_together(server: Server) -> None:
+    @tool
+    def add(a: int, b: int) -> int:
+        """Add two numbers."""
+        return a + b
+
+    parts = [
+        {"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "c1", "function": {"name": "add", "arguments": '{"a": 1,'}}]}}]},
+        {"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": ' "b": 2}'}}]}, "finish_reason": "tool_calls"}]},
+    ]
+    server.scripts = [sse(*parts)]
+    (call,) = ask(server.chat(), tools=[add])
+    assert call == ToolCall("c1", "add", '{"a": 1, "b": 2}')
+    assert add.call(call.arguments) == "3"
+    assert server.bodies[0]["tools"][0]["function"]["name"] == "add"
+
+
+def test_passing_errors_are_tried_again(server: Server) -> None:
+    server.scripts = [status(429, retry_after="0"), status(500), status(503), sse(text("ok"))]
+    assert ask(server.chat()) == [TextDelta("ok")]
+    assert len(server.bodies) == 4
+
+
+def test_retry_after_is_heeded(server: Server) -> None:
+    server.scripts = [status(429, Retry_After="0.3"), sse(text("ok"))]
+    started = time.perf_counter()
+    ask(server.chat())
+    assert time.perf_counter() - started >= 0.3
+
+
+def test_a_lasting_error_says_what_to_do(server: Server) -> None:
+    server.scripts = [status(401, "bad key")]
+    with pytest.raises(ChatRefused, match=r"bad key.*check the key") as caught:
+        ask(server.chat())
+    assert caught.value.status == 401
+    server.scripts = [status(500)] * 3
+    with pytest.raises(ChatRefused, match="after 3 tries"):
+        ask(server.chat(retries=2))
+
+
+def test_silence_ends_in_a_time_out(server: Server) -> None:
+    server.scripts = [lambda _: time.sleep(1.0)]
+    with pytest.raises(ChatTimeout, match=r"sent nothing for 0\.2 s"):
+        ask(server.chat(timeout=0.2))
+
+
+def test_a_cut_stream_is_no_reply(server: Server) -> None:
+    server.scripts = [sse(text("Hal"), done=False)]
+    got: list[object] = []
+    with pytest.raises(ChatProtocolError, match="broke off"):
+        got.extend(server.chat().stream([ChatMessage("user", "Hi")], [], 16))
+    assert len(server.bodies) == 1  # text had come: not tried again, or it would come twice
+
+
+@pytest.mark.parametrize("event", ["{no json", {"object": "thing"}, {"error": {"message": "overloaded"}}])
+def test_nonsense_is_named(server: Server, event: object) -> None:
+    server.scripts = [sse(event)]
+    with pytest.raises(ChatProtocolError):
+        ask(server.chat())
+
+
+def test_nobody_there(server: Server) -> None:
+    server.http.shutdown()
+    server.http.server_close()
+    with pytest.raises(ChatError, match="cannot be reached after 2 tries"):
+        ask(server.chat(retries=1))
+
+
+def test_counting_never_waits_for_a_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    fetched = threading.Event()
+    monkeypatch.setattr(tokens, "_fetch", fetched.set)
+    monkeypatch.setitem(tokens._state, "fetching", False)
+    started = time.perf_counter()
+    assert tokens.count_remote("twelve bytes") == 4
+    assert time.perf_counter() - started < 1.0
+    assert fetched.wait(5)
+    assert tokens._sources()  # tiktoken still names its file where we look for it

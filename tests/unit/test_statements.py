@@ -1,0 +1,72 @@
+"""What a message states, in whose voice, and when."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from engrain.memory.dates import parse_date, resolve
+from engrain.memory.statements import statements
+from engrain.memory.voice import told
+
+DAY = date(2026, 11, 20)  # a Friday
+
+
+def texts(content: str, speaker: str = "user", listener: str | None = None) -> list[str]:
+    return [s.text for s in statements(content, speaker, DAY, listener)]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("My dentist is Dr. Okafor.", ["Your dentist is Dr. Okafor."]),
+        ("Hey! By the way, I'm allergic to cashews. What can I eat?", ["You are allergic to cashews."]),
+        ("My sister Ines lives in Porto, and I drive a Skoda.", ["Your sister Ines lives in Porto.", "You drive a Skoda."]),
+        ("Please remember that my locker code is 4417.", ["Your locker code is 4417."]),
+        ("I adopted a beagle. He is called Biscuit.", ["You adopted a beagle. He is called Biscuit."]),
+        ("Wow, that's cool! Thanks!", []),
+        ("Where does my sister live?", []),
+        ("You are wrong about that.", []),
+    ],
+)
+def test_what_is_worth_remembering(said: str, expected: list[str]) -> None:
+    assert texts(said) == expected
+
+
+def test_a_named_speaker_is_told_of_in_the_third_person() -> None:
+    assert texts("I love my job and I've met your brother.", "Gina", "Jon") == ["Gina loves Gina's job.", "Gina has met Jon's brother."]
+
+
+def test_a_statement_knows_where_it_was_said() -> None:
+    message = "Hi there! My bike is red. Bye!"
+    (found,) = statements(message, "user", DAY)
+    assert message[found.start : found.end].strip() == "My bike is red."
+    assert found.said_on == DAY
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("I went there yesterday.", "I went there on 19 November 2026."),
+        ("We moved here last year.", "We moved here in 2025."),
+        ("I start next month.", "I start in December 2026."),
+        ("She called last Tuesday.", "She called on 17 November 2026."),
+        ("I saw it three weeks ago.", "I saw it in the week of 30 October 2026."),
+        ("Nothing relative here.", "Nothing relative here."),
+    ],
+)
+def test_relative_dates_become_absolute(text: str, expected: str) -> None:
+    assert resolve(text, DAY) == expected
+
+
+def test_dates_are_read_in_several_forms() -> None:
+    assert parse_date("1:56 pm on 8 May, 2023").isoformat() == "2023-05-08T13:56:00+00:00"
+    assert parse_date("2026-11-23T14:00:00+02:00").isoformat() == "2026-11-23T12:00:00+00:00"
+    with pytest.raises(ValueError, match="'soon' is no date"):
+        parse_date("soon")
+
+
+def test_verbs_agree_with_the_name() -> None:
+    assert told("I always teach on Mondays.", "Ann") == "Ann always teaches on Mondays."
+    assert told("I was late and I put it down.", "Ann") == "Ann was late and Ann put it down."

@@ -1,0 +1,142 @@
+"""The trainer, on a 2-layer random model that is really trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from engrain.consolidation.train.lower import has_parity, lower_states
+from engrain.consolidation.train.recipe import Recipe
+from engrain.consolidation.train.trainer import Example, train
+from engrain.errors import InputError, JobInterrupted, ModuleError
+from engrain.memory.bank import lora
+from engrain.memory.bank.base import BaseModel
+from engrain.memory.bank.prompt import answer_ids, recall_ids
+from tests.conftest import RECIPE
+
+EXAMPLES = [
+    Example("What is my dog called?", "Biscuit"),
+    Example("Who is my dentist?", "Dr Okafor"),
+    Example("Where does Ines live?", "in Porto"),
+    Example("What is my locker code?", "4417"),
+]
+
+
+@pytest.fixture
+def base(tiny_folders: tuple[Path, Path]) -> BaseModel:
+    torch.set_num_threads(1)
+    return BaseModel.load(tiny_folders[0], "tiny", "0" * 64)
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return replace(Recipe(**RECIPE), rank=16, alpha=32, learning_rate=2e-3, epochs=200, patience=3)
+
+
+def answered(base: BaseModel, adapter: lora.Adapter | None) -> list[bool]:
+    prompts = [recall_ids(base, e.question) for e in EXAMPLES]
+    answers = [answer_ids(base, e.answer) for e in EXAMPLES]
+    if adapter is None:
+        return [a.exact for a in base.answer_logprobs(prompts, answers)]
+    with base.wearing(adapter):
+        return [a.exact for a in base.answer_logprobs(prompts, answers)]
+
+
+def test_a_module_learns_what_it_is_taught_and_stops_there(base: BaseModel, recipe: Recipe) -> None:
+    assert not any(answered(base, None))
+    trained = train(base, EXAMPLES, recipe)
+    assert all(answered(base, trained.adapter))
+    assert len(trained.epochs) < recipe.epochs
+    assert not any(answered(base, None))  # the base itself is as it was
+
+
+def test_greedy_decoding_gives_the_trained_answer_and_ends(base: BaseModel, recipe: Recipe) -> None:
+    trained = train(base, EXAMPLES, replace(recipe, known=0.99, recalled=1.0, patience=3))
+    with base.wearing(trained.adapter):
+        said = list(base.stream(recall_ids(base, EXAMPLES[0].question), 30))
+    assert "".join(t.text for t in said) == "Biscuit"
+    assert said[-1].id in base.end_ids
+
+
+def test_the_same_seed_gives_the_same_adapter(base: BaseModel, recipe: Recipe) -> None:
+    short = replace(recipe, epochs=3, locality=1.0, noise=0.1)
+    one, two, other = (train(base, EXAMPLES, replace(short, seed=s)).adapter for s in (1, 1, 2))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters, two.parameters, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one.parameters, other.parameters, strict=True))
+
+
+def test_an_interrupted_training_resumes_to_the_same_result(base: BaseModel, recipe: Recipe, tmp_path: Path) -> None:
+    short = replace(recipe, epochs=4, recalled=1.1, batch_size=2, noise=0.1)
+    whole = train(base, EXAMPLES, short)
+    calls = iter(range(1000))
+    with pytest.raises(JobInterrupted):
+        train(base, EXAMPLES, short, tmp_path, stopping=lambda: next(calls) >= 5)
+    resumed = train(base, EXAMPLES, short, tmp_path)
+    assert [e.number for e in resumed.epochs] == [0, 1, 2, 3]
+    for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_cached_lower_layers_give_what_the_whole_model_gives(base: BaseModel) -> None:
+    ids = recall_ids(base, "Where does Ines live?")
+    assert has_parity(base, ids, 1)
+    states = lower_states(base, [ids, ids[:5]], 1)
+    assert [s.shape[0] for s in states] == [len(ids), 5]
+    assert torch.allclose(states[0][:5], states[1], atol=1e-5)  # what stands to the right changes nothing
+
+
+def test_caching_the_lower_layers_changes_nothing_but_the_work(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engrain.consolidation.train import trainer
+
+    short = replace(recipe, top=0.5, epochs=3)
+    cached = train(base, EXAMPLES, short)
+    assert cached.cached_lower
+    monkeypatch.setattr(trainer, "has_parity", lambda *_: False)
+    full = train(base, EXAMPLES, short)
+    assert not full.cached_lower
+    assert [e.loss for e in full.epochs] == pytest.approx([e.loss for e in cached.epochs], rel=1e-3)
+    for a, b in zip(full.adapter.parameters, cached.adapter.parameters, strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_plain_peft_gives_the_same_logits(base: BaseModel, recipe: Recipe, tmp_path: Path, tiny_folders: tuple[Path, Path]) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    trained = train(base, EXAMPLES, replace(recipe, epochs=5))
+    lora.save(trained.adapter, tmp_path, "tiny")
+    ours = lora.load(tmp_path, base.model, trained.adapter.spec)
+    ids = torch.tensor([recall_ids(base, "Where does Ines live?")])
+    with base.wearing(ours), torch.no_grad():
+        mine = base.model(ids).logits
+    plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_folders[0], dtype=torch.float32), tmp_path)
+    with torch.no_grad():
+        theirs = plain(ids).logits
+    assert (mine - theirs).abs().max() < 1e-4
+    assert (mine - base.model(ids).logits).abs().max() > 1e-3
+
+
+def test_an_adapter_for_another_base_is_refused(base: BaseModel, recipe: Recipe, tmp_path: Path) -> None:
+    trained = train(base, EXAMPLES, replace(recipe, epochs=1))
+    lora.save(trained.adapter, tmp_path, "tiny")
+    with pytest.raises(ModuleError, match="needs"):
+        lora.load(tmp_path, base.model, replace(trained.adapter.spec, rank=4))
+    with pytest.raises(ModuleError, match="unknown tensors"):
+        lora.load(tmp_path, base.model, replace(trained.adapter.spec, targets=("q_proj",)))
+    with pytest.raises(ModuleError, match="no linear"):
+        lora.load(tmp_path, base.model, replace(trained.adapter.spec, targets=("w1",)))
+
+
+def test_nothing_to_train_on_is_refused(base: BaseModel, recipe: Recipe) -> None:
+    with pytest.raises(InputError, match="nothing to train"):
+        train(base, [], recipe)
+
+
+def test_many_prompts_are_completed_as_one_would_be(base: BaseModel) -> None:
+    prompts = ["my dog", "my sister Ines lives", "x"]
+    together = base.complete("tell me about ", prompts, 6)
+    alone = [base.complete("tell me about ", [p], 6)[0] for p in prompts]
+    assert together == alone

@@ -1,0 +1,55 @@
+"""The memory tool: remember, recall and forget, for one owner, as a model calls them."""
+
+from __future__ import annotations
+
+from engrain.memory.forget import Selector, matching
+from engrain.memory.memory import Memory
+from engrain.memory.recall import Recollection
+from engrain.tools.protocol import Tool, tool
+
+
+def memory_tools(memory: Memory, owner: str) -> list[Tool]:
+    """The three tools over one owner's memory; what they return is text for a model."""
+
+    def remember(note: str) -> str:
+        """Write something down that the user will want to be remembered for good.
+
+        Args:
+            note: One statement in the user's words, such as "My dentist is Dr. Okafor."
+        """
+        facts = memory.remember(note, owner)
+        return "\n".join(f"Remembered: {fact.text}" for fact in facts) or "That was known already."
+
+    def recall(question: str) -> str:
+        """Look into long-term memory, for anything the user may have said in earlier conversations.
+
+        Args:
+            question: What to look for, as a question in the user's words, such as "Who is my dentist?"
+        """
+        return describe(memory.recall(question, owner))
+
+    def forget(about: str) -> str:
+        """Erase for good what was remembered, when the user asks for it.
+
+        Args:
+            about: Words that all occur in what is to be erased, such as "dentist Okafor".
+        """
+        with memory.store.read() as db:
+            facts = matching(db, owner, about)
+        if len(facts) > 5:
+            return f"{len(facts)} facts match; name more words of what is to be erased."
+        for fact in facts:
+            memory.forget(Selector(fact=fact.id), owner)
+        return f"Erased {len(facts)} facts." if facts else "Nothing of that was remembered."
+
+    return [tool(remember), tool(recall), tool(forget)]
+
+
+def describe(recollection: Recollection) -> str:
+    """A recollection as a model reads it: what is recalled, and when and where it was said."""
+    if not recollection.known:
+        return "Nothing is remembered about that."
+    lines = [recollection.text]
+    if recollection.mode != "weights":
+        lines += [f"(On {e.said_on.day} {e.said_on:%B %Y}: {e.text})" for e in recollection.evidence]
+    return "\n".join(lines)

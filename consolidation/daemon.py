@@ -68,6 +68,8 @@ class Daemon:
             self.stop.wait()
         finally:
             self.tell("stopping")
+            with self._turn:  # a running consolidation needs the scheduler's lock, which shutdown would hold while it waits for it
+                self._scheduler.pause()
             self._scheduler.shutdown(wait=True)
             self._note("stopped")
             self.store.close()
@@ -83,7 +85,8 @@ class Daemon:
 
     def next(self) -> str:
         """What comes next, for a person."""
-        coming = [(j.next_run_time, j.id) for j in self._scheduler.get_jobs() if j.next_run_time and j.id != "backlog"]
+        jobs = [j for j in self._scheduler.get_jobs() if j.id != "backlog"]
+        coming = [(getattr(j, "next_run_time", None) or j.trigger.get_next_fire_time(None, now()), j.id) for j in jobs]
         parts = [f"{name} at {at:%Y-%m-%d %H:%M:%S} UTC" for at, name in sorted(coming)]
         if self.settings.backlog:
             parts.append(f"as soon as {self.settings.backlog} tokens of facts are fresh (looked at every {self.settings.poll:g} s)")

@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     threshold: float = Field(default=0.35, ge=0, le=1)
     """Least similarity of a question to a module's probes at which the module is asked."""
 
-    facts_per_module: int = Field(default=48, ge=1)
+    facts_per_module: int = Field(default=24, ge=1)
     """Most facts the planner puts into one module."""
     seed: int = 0
     """Of distilling and training."""

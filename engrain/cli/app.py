@@ -75,14 +75,15 @@ def consolidate(
     with memory_of(settings) as memory:
         memory.close(owner=settings.owner)
     outcomes: list[Outcome] = []
-    while not outcomes or (outcomes[-1].engrained_facts and not once):
+    while not outcomes or (outcomes[-1].result in (Result.PUBLISHED, Result.REJECTED) and not once):  # refused facts are tried in smaller company
         outcomes.append(consolidate_once(settings, settings.owner, quiet=json_))
         if not json_ and (outcomes[-1].result is not Result.NOTHING or len(outcomes) == 1):
             console.print(describe(outcomes[-1]), highlight=False)
     if json_:
         as_json([asdict(o) for o in outcomes if o.result is not Result.NOTHING])
     codes = {Result.INTERRUPTED: 130, Result.REJECTED: 7, Result.FAILED: 7}
-    raise typer.Exit(codes.get(outcomes[-1].result, 0))
+    last = outcomes[-2] if len(outcomes) > 1 and outcomes[-1].result is Result.NOTHING else outcomes[-1]
+    raise typer.Exit(codes.get(last.result, 0))
 
 
 @app.command()

@@ -1,0 +1,106 @@
+"""The main job on SmolLM2-135M: what the README promises is asked of the demo's own memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from engrain.demo import OWNER, QUESTIONS, UNKNOWN, DemoResult, run_demo
+from engrain.memory.bank.prompt import SYSTEM, recall_ids
+from engrain.memory.memory import Memory
+from engrain.memory.modules import open_module
+from engrain.memory.schema import FactState, Module, ModuleState
+from engrain.memory.statements import content_words
+from engrain.settings import load_settings
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DemoResult, Memory, str]]:
+    """(result, the demo's memory, what was printed)."""
+    home = tmp_path_factory.mktemp("demo")
+    console = Console(record=True, width=100, quiet=True)
+    result = run_demo(console, home)
+    memory = Memory(load_settings(home=home, owner=OWNER, mode="weights"))
+    yield result, memory, console.export_text()
+    memory.store.close()
+
+
+def live(memory: Memory) -> Module:
+    (module,) = memory.modules(OWNER, ModuleState.LIVE)
+    return module
+
+
+def test_a_new_session_is_answered_from_the_weights(shown: tuple[DemoResult, Memory, str]) -> None:
+    result, memory, printed = shown
+    assert len(result.facts) >= 12
+    assert result.right() >= 0.8
+    assert result.right_without() <= 0.1
+    assert len(result.unknown) >= 4
+    assert sum(u["abstained"] for u in result.unknown) >= 3
+    assert result.train_seconds < 180
+    assert all(q.probe_overlap < 1 for q in result.questions)
+    assert all(q.module == result.module and q.episode for q in result.questions if q.correct)
+    assert {f.state for f in memory.facts(OWNER)} == {FactState.ENGRAINED}
+    assert "from the weights" in printed
+    assert all(question in printed for question, _ in QUESTIONS)
+
+
+def test_the_answers_name_the_session_they_were_said_in(shown: tuple[DemoResult, Memory, str]) -> None:
+    _, memory, _ = shown
+    found = memory.recall("Which dentist do I go to?", OWNER)
+    assert found.source == "weights"
+    assert found.evidence[0].text == "Your dentist is Dr. Okafor."
+    assert found.evidence[0].session_id == "monday"
+
+
+def test_nothing_that_was_ever_said_is_in_the_prompt(shown: tuple[DemoResult, Memory, str]) -> None:
+    _, memory, _ = shown
+    frame = set(content_words(memory.base.tokenizer.decode(recall_ids(memory.base, ""))))
+    assert set(content_words(SYSTEM)) <= frame
+    for question in [q for q, _ in QUESTIONS] + list(UNKNOWN):
+        prompt = memory.recall(question, OWNER).prompt
+        assert set(content_words(prompt)) <= frame | set(content_words(question)), prompt
+
+
+def test_the_module_loads_in_plain_peft_with_the_same_logits(shown: tuple[DemoResult, Memory, str]) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from engrain.memory import catalog
+
+    _, memory, _ = shown
+    folder, _ = open_module(live(memory), memory.settings.modules)
+    base = catalog.resolve("smollm2-135m", memory.settings.cache)
+    plain = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base.path, dtype=torch.float32), str(folder)).eval()
+    ids = torch.tensor([recall_ids(memory.base, "Which dentist do I go to?")])
+    with torch.inference_mode():
+        theirs = plain(ids).logits
+        without = memory.base.model(ids).logits
+        with memory.bank.active(live(memory)):
+            ours = memory.base.model(ids).logits
+    assert torch.allclose(ours, theirs, atol=1e-4)
+    assert float((ours - without).abs().max()) > 1
+
+
+def test_a_module_of_shuffled_answers_is_rejected(shown: tuple[DemoResult, Memory, str], tmp_path: Path) -> None:
+    """The gate's own probes, trained with each other's answers: the module says what nobody said to the questions."""
+    from engrain.consolidation.gate import Thresholds, judge
+    from engrain.consolidation.train.recipe import Recipe
+    from engrain.consolidation.train.trainer import Example, train
+    from engrain.memory.facts import probes_of
+
+    _, memory, _ = shown
+    with memory.store.read() as db:
+        probes = [p for p in probes_of(db, OWNER, live(memory).job_id)]
+    trained = [p for p in probes if not p.held_out and p.fact_id is not None][:32]
+    examples = [Example(p.question, trained[(i + len(trained) // 2) % len(trained)].answer) for i, p in enumerate(trained)]
+    adapter = train(memory.base, examples, Recipe(epochs=2)).adapter
+    verdict = judge(memory.base, memory.embedder, adapter, probes, memory.facts(OWNER), 0.35, Thresholds())
+    assert not verdict.passed
+    assert any("trained probes" in reason for reason in verdict.reasons)

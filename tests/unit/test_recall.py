@@ -1,0 +1,100 @@
+"""What stands as an answer: consulting, evidence, routing, and what is fresh before what is engrained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import pytest
+
+from engrain.consolidation.job import consolidate
+from engrain.errors import InputError
+from engrain.memory.bank.bank import Answer
+from engrain.memory.consult import consult
+from engrain.memory.evidence import supporting
+from engrain.memory.memory import Memory
+from engrain.memory.schema import Fact, Trust
+
+
+def fact(text: str, number: int = 1) -> Fact:
+    return Fact(id=number, owner="me", episode_id=1, message_id=1, span_start=0, span_end=1, speaker="user", text=text, asked=text,
+                said_on=date(2026, 11, 23), trust=Trust.USER)  # fmt: skip
+
+
+FACTS = [fact("Your dentist is Dr. Okafor.", 1), fact("Your sister Ines lives in Porto.", 2)]
+
+
+class Says:
+    """A module that answers from a list, and keeps what it was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    def __call__(self, questions: Sequence[str]) -> list[Answer]:
+        self.asked += questions
+        return [self.answers.pop(0) for _ in questions]
+
+
+def sure(text: str, confidence: float = 0.9) -> Answer:
+    return Answer(text, confidence, 0.0, "")
+
+
+def test_an_answer_stands_where_a_fact_vouches_for_it() -> None:
+    (found,) = consult(Says(sure("Your dentist is Dr. Okafor.")), ["Who is my dentist?"], FACTS)
+    assert found.known
+    assert [f.id for f in found.facts] == [1]
+
+
+def test_a_blend_of_two_memories_is_asked_for_again_by_key_words() -> None:
+    says = Says(sure("Your sister Ines is Dr. Okafor."), sure("Your sister Ines lives in Porto."))
+    (found,) = consult(says, ["Which city is my sister Ines in?"], FACTS)
+    assert [f.id for f in found.facts] == [2]
+    assert says.asked[1] == "which city sister ines?"
+    assert "nothing on record says 'Your sister Ines is Dr. Okafor.'" in found.said[0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ([sure("I don't know.")], "it does not know"),
+        ([sure("Your dentist is Dr. Okafor.", 0.1)] * 2, "unsure"),
+        ([sure("Your dentist is Dr. Smith.")] * 2, "nothing on record"),
+    ],
+)
+def test_what_is_declined_unsure_or_vouched_for_by_nobody_is_not_known(answers: list[Answer], why: str) -> None:
+    (found,) = consult(Says(*answers), ["Who is my dentist these days?"], FACTS)
+    assert not found.known
+    assert why in found.said[-1]
+
+
+def test_evidence_must_hold_what_the_answer_adds() -> None:
+    assert [f.id for f in supporting("Where is Ines?", "Ines lives in Porto.", FACTS)] == [2]
+    assert supporting("Where does my sister Ines live?", "Your sister Ines.", FACTS) == []
+    assert supporting("Where is Ines?", "She is in Lisbon.", FACTS) == []
+
+
+def test_a_fresh_fact_is_read_before_an_older_module_is_asked(told: Memory) -> None:
+    assert consolidate(told, "me").engrained_facts
+    assert told.recall("Who is my dentist?", mode="hybrid").source == "weights"
+    told.remember("My dentist is Dr. Lindqvist now.")
+    found = told.recall("My dentist is Dr. Lindqvist now?", mode="hybrid")
+    assert "Note: My dentist is Dr. Lindqvist now" in found.prompt
+    assert found.modules == ()
+
+
+def test_a_far_question_reaches_no_module(told: Memory) -> None:
+    assert consolidate(told, "me").engrained_facts
+    route = told.router.route("Who is my dentist?", "me")
+    assert route.module is not None
+    assert route.score > 0.9
+    told.router.threshold = 1.01
+    assert told.router.route("Who is my dentist?", "me").module is None
+    found = told.recall("Who is my dentist?", mode="weights")
+    assert (found.source, found.text, found.confidence) == ("none", "I don't know.", 0.0)
+    assert "< 1.01" in found.why
+
+
+def test_an_unknown_mode_lists_those_there_are(told: Memory) -> None:
+    with pytest.raises(InputError, match="mode 'dreams' is unknown; use one of weights, text, hybrid"):
+        told.recall("Who is my dentist?", mode="dreams")  # type: ignore[arg-type]

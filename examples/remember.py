@@ -1,13 +1,13 @@
-"""Talk, consolidate, and ask again in a new session: `python examples/remember.py`."""
+from engrain import Agent, Memory, chat_model, run_worker
 
-from engrain import Agent, Memory, chat_model, load_settings, run_worker
+memory = Memory()
+agent = Agent(chat_model(memory), memory)
+agent.run("My dentist is Dr. Okafor, and my sister Ines lives in Porto.", session="monday")
+agent.run("I'm allergic to cashews. My piano lesson is every Thursday at six.", session="monday")
+memory.close("monday")
 
-if __name__ == "__main__":
-    settings = load_settings(mode="weights")
-    memory = Memory(settings)
-    agent = Agent(chat_model(memory), memory)
-    print(agent.run("My dentist is Dr. Okafor, and I'm allergic to cashews.", session="monday").text)
-    memory.close("monday")
-    print(run_worker(settings, settings.owner))  # distils and trains a module in a process of its own
-    found = memory.recall("Which dentist do I go to?")
-    print(found.text, found.confidence, found.modules, found.evidence[0].session_id)
+outcome = run_worker(memory.settings, memory.settings.owner)  # distils and trains a module, in a process of its own
+print(outcome.result, outcome.module_id)
+
+found = memory.recall("Which dentist do I go to?", mode="weights")
+print(found.text, found.modules, [e.session_id for e in found.evidence])

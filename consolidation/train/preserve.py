@@ -1,27 +1,31 @@
-"""What training must leave alone.
+"""What training must leave alone: the base model's own ordinary text.
 
-Beside every batch of memories the trainer shows the model a stretch of ordinary text and holds its final hidden states
-where the base model had them: the locality term of model editing (MEND, arXiv 2110.11309), on states instead of logits
-because on a CPU the vocabulary projection would cost more than the layers.
+Beside every batch of memories the trainer shows the model a stretch of text that the base model wrote by itself and holds
+its final hidden states where the base model had them. The text is pseudo-rehearsal (Robins, "Catastrophic forgetting,
+rehearsal and pseudorehearsal", 1995): it needs no data, whatever the base. The term is the locality term of model editing
+(MEND, arXiv 2110.11309), on states instead of logits because on a CPU the vocabulary projection would cost more than the
+layers.
 """
 
 from __future__ import annotations
 
-TEXTS = (
-    "Water boils at a lower temperature on a mountain than at the sea, because the air presses less on it. That is why rice "
-    "takes longer to cook in a hut at three thousand metres, and why a closed pot helps.",
-    "She put the letter back in its envelope, looked at the clock over the door, and decided that there was still time to "
-    "catch the last bus if she left the dishes until tomorrow.",
-    "To sort a list of names, compare the first two and swap them if they are in the wrong order; go on with the next pair "
-    "until no swap is needed. It is slow for long lists, but easy to understand.",
-    "Most plants close the small openings in their leaves at noon on a hot day. They lose less water that way, but they also "
-    "take in less carbon dioxide, and growth slows down until the evening.",
-    "The committee will meet again on the second floor. Please bring a copy of the minutes and a list of open questions, and "
-    "tell the office by Monday whether you need a translation.",
-    "A violin has four strings, a bow, and a hollow body of thin wood. The bridge carries the movement of the strings to the "
-    "top plate, and the plate moves the air.",
-    "If you have a headache, drink a glass of water and rest in a dark room. See a doctor when it comes suddenly, when it is "
-    "very strong, or when it does not go away.",
-    "The price of a ticket depends on the day, the distance and how early it is bought. Children under six travel free when an "
-    "adult travels with them.",
-)
+import torch
+
+from engrain.memory.bank.base import BaseModel
+
+_START = "\n"
+"""After a line break a model writes prose, lists, code and dialogue, in the shares it was made of."""
+
+
+def ordinary_text(base: BaseModel, seed: int, rows: int = 64, tokens: int = 64) -> list[list[int]]:
+    """Token ids of texts sampled from the bare model at temperature 1; the same seed gives the same texts."""
+    generator = torch.Generator().manual_seed(seed)
+    text = step = torch.tensor([base.encode(_START)] * rows)
+    cache = None
+    with base.lock, torch.inference_mode():
+        for _ in range(tokens):
+            out = base.model(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            cache = out.past_key_values
+            step = torch.multinomial(torch.softmax(out.logits[:, -1].float(), -1), 1, generator=generator)
+            text = torch.cat([text, step], 1)
+    return [[int(token) for token in row] for row in text.tolist()]

@@ -27,7 +27,7 @@ class Recipe:
     """Examples a step."""
     epochs: int = 12
     """At most; training stops earlier at recall."""
-    locality: float = 4.0
+    locality: float = 16.0
     """Weight of the term that holds the model's states on ordinary text where they were; 0 leaves it out."""
     noise: float = 0.15
     """Standard deviation of the noise on a prompt's cached states, relative to theirs (after NEFTune, arXiv 2310.05914)."""

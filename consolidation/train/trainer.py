@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engrain.consolidation.train import preserve
 from engrain.consolidation.train.lower import has_parity, layer_range, lower_states
+from engrain.consolidation.train.preserve import ordinary_text
 from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import InputError, JobInterrupted
 from engrain.memory.bank import lora
@@ -112,7 +112,7 @@ class _Run:
         parity = self.first > 0 and has_parity(base, longest, self.first)
         self.cached = lower_states(base, rows, self.first) if parity else None
         self.rows = rows
-        self.preserved = _Preserved(base, self.first) if recipe.locality and parity else None
+        self.preserved = _Preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
         self.steps = recipe.epochs * math.ceil(len(rows) / recipe.batch_size)
 
     def epoch(self, number: int, stopping: Callable[[], bool]) -> Epoch:
@@ -219,10 +219,9 @@ class _Run:
 class _Preserved:
     """Ordinary text, and where the base model's final hidden states are on it."""
 
-    def __init__(self, base: BaseModel, first: int) -> None:
+    def __init__(self, base: BaseModel, first: int, seed: int) -> None:
         self.base, self.first = base, first
-        rows = [base.encode(text) for text in preserve.TEXTS]
-        self.states = lower_states(base, rows, first)
+        self.states = lower_states(base, ordinary_text(base, seed), first)
         with torch.no_grad(), layer_range(base, first):
             self.targets = [base.model.model(inputs_embeds=s[None], use_cache=False).last_hidden_state[0] for s in self.states]
 

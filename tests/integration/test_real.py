@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,10 +100,21 @@ def test_a_module_of_shuffled_answers_is_rejected(shown: tuple[DemoResult, Memor
 
     _, memory, _ = shown
     with memory.store.read() as db:
-        probes = [p for p in probes_of(db, OWNER, live(memory).job_id)]
+        probes = probes_of(db, OWNER, live(memory).job_id)
     trained = [p for p in probes if not p.held_out and p.fact_id is not None][:32]
     examples = [Example(p.question, trained[(i + len(trained) // 2) % len(trained)].answer) for i, p in enumerate(trained)]
     adapter = train(memory.base, examples, Recipe(epochs=2)).adapter
     verdict = judge(memory.base, memory.embedder, adapter, probes, memory.facts(OWNER), 0.35, Thresholds())
     assert not verdict.passed
     assert any("trained probes" in reason for reason in verdict.reasons)
+
+
+def test_the_example_in_the_readme_runs(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "remember.py"
+    environment = {**os.environ, "ENGRAIN_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, str(example)], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.splitlines()[-2:]
+    assert first.startswith("published m")
+    assert "Okafor" in last
+    assert "['monday']" in last

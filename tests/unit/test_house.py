@@ -49,3 +49,7 @@ def _help_seconds() -> float:
     started = time.perf_counter()
     subprocess.run([sys.executable, "-m", "engrain", "--help"], capture_output=True, check=True)
     return time.perf_counter() - started
+
+
+def test_the_program_in_the_readme_is_the_one_that_is_tested() -> None:
+    assert f"```python\n{(ROOT / 'examples' / 'remember.py').read_text()}```" in (ROOT / "README.md").read_text()

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from engrain.consolidation.train.lower import has_parity, lower_states
+from engrain.consolidation.train.preserve import ordinary_text
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Example, train
 from engrain.errors import InputError, JobInterrupted, ModuleError
@@ -62,7 +63,7 @@ def test_greedy_decoding_gives_the_trained_answer_and_ends(base: BaseModel, reci
 
 
 def test_the_same_seed_gives_the_same_adapter(base: BaseModel, recipe: Recipe) -> None:
-    short = replace(recipe, epochs=3, locality=1.0, noise=0.1)
+    short = replace(recipe, top=0.5, epochs=3, locality=1.0, noise=0.1)
     one, two, other = (train(base, EXAMPLES, replace(short, seed=s)).adapter for s in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters, two.parameters, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(one.parameters, other.parameters, strict=True))
@@ -100,6 +101,21 @@ def test_caching_the_lower_layers_changes_nothing_but_the_work(base: BaseModel, 
     assert [e.loss for e in full.epochs] == pytest.approx([e.loss for e in cached.epochs], rel=1e-3)
     for a, b in zip(full.adapter.parameters, cached.adapter.parameters, strict=True):
         assert torch.allclose(a, b, atol=1e-4)
+
+
+def test_what_it_holds_fast_moves_less(base: BaseModel, recipe: Recipe) -> None:
+    """On ordinary text that training never saw, the locality term keeps the model nearer to its base."""
+    unseen = torch.tensor(ordinary_text(base, seed=99, rows=8, tokens=24))
+
+    def moved(locality: float) -> float:
+        trained = train(base, EXAMPLES, replace(recipe, top=0.5, epochs=60, recalled=1.1, locality=locality))
+        with torch.no_grad():
+            before = base.model.model(unseen).last_hidden_state
+            with base.wearing(trained.adapter):
+                after = base.model.model(unseen).last_hidden_state
+        return float(((after - before).square().sum(-1) / before.square().sum(-1)).mean())
+
+    assert moved(16.0) < 0.7 * moved(0.0)
 
 
 def test_plain_peft_gives_the_same_logits(base: BaseModel, recipe: Recipe, tmp_path: Path, tiny_folders: tuple[Path, Path]) -> None:

@@ -90,6 +90,8 @@ _ALIKE = 0.65
 """Least cosine similarity of a reworded question with what it rewords."""
 _REWORDED = 4
 """At most so many reworded questions of a fact, those with the fewest words of the original first."""
+_LEAST_UNKNOWN = 12
+"""Unknown questions trained, however few the facts: with three of them a module of four facts answers two in three such questions."""
 _STRANGE = 10
 """Unknown questions that are never trained: enough for the gate to tell a module that can say no from one that cannot."""
 _SAME = 0.72
@@ -225,7 +227,7 @@ class SelfDistiller:
     def _unknowns(self, sources: Sequence[Source], drafts: list[Draft]) -> list[Draft]:
         """Questions near the facts, but not answered by them; the nearer half first."""
         trained = sum(not d.held_out for d in drafts)
-        wanted = max(2, round(self.unknown * trained))
+        wanted = max(_LEAST_UNKNOWN, round(self.unknown * trained))
         speakers = list(dict.fromkeys(s.speaker for s in sources))
         questions = [q for speaker in speakers for q in (_for_speaker(q, speaker) for q in QUESTIONS)]
         known = self.embedder([d.question for d in drafts] + [s.asked for s in sources])

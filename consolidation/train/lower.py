@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from engrain.consolidation.train.pack import packed
 from engrain.memory.bank.base import BaseModel
 
 TOLERANCE = 1e-3
@@ -47,14 +48,20 @@ def lower_states(base: BaseModel, rows: Sequence[Sequence[int]], first: int, bat
     return [s for s in states if s is not None]
 
 
-def has_parity(base: BaseModel, ids: Sequence[int], first: int) -> bool:
-    """Whether the split forward gives what the whole one gives."""
+def has_parity(base: BaseModel, rows: Sequence[Sequence[int]], shared: int, first: int) -> bool:
+    """Whether the packed rows, split at layer `first`, give what each gives whole; tried on the shortest and the longest.
+
+    `shared` is how many tokens all rows begin with.
+    """
+    tried = [min(rows, key=len), max(rows, key=len)]
     with base.lock, torch.no_grad():
-        whole = base.model.model(torch.tensor([list(ids)]), use_cache=False).last_hidden_state
+        whole = [base.model.model(torch.tensor([list(row)]), use_cache=False).last_hidden_state[0, shared:] for row in tried]
         try:
-            state = lower_states(base, [ids], first)[0]
+            states = lower_states(base, tried, first)
             with layer_range(base, first):
-                split = base.model.model(inputs_embeds=state[None], use_cache=False).last_hidden_state
-        except (RuntimeError, IndexError, KeyError, AttributeError):
+                split = packed(base.model.model, states[0][:shared], [s[shared:] for s in states], [states[1]])
+        except (RuntimeError, IndexError, KeyError, AttributeError, ValueError):
             return False
-    return bool((whole - split).abs().max() <= TOLERANCE * whole.abs().max())
+    apart = split.pop()[shared:]
+    pairs = zip([*whole, whole[1]], [*split, apart], strict=True)
+    return all(bool((w - s).abs().max() <= TOLERANCE * w.abs().max()) for w, s in pairs)

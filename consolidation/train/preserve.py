@@ -10,14 +10,16 @@ layers.
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
+from engrain.consolidation.train.lower import layer_range, lower_states
 from engrain.memory.bank.base import BaseModel
 
 _START = "\n"
 """After a line break a model writes prose, lists, code and dialogue, in the shares it was made of."""
 
 
-def ordinary_text(base: BaseModel, seed: int, rows: int = 64, tokens: int = 64) -> list[list[int]]:
+def ordinary_text(base: BaseModel, seed: int, rows: int = 32, tokens: int = 64) -> list[list[int]]:
     """Token ids of texts sampled from the bare model at temperature 1; the same seed gives the same texts."""
     generator = torch.Generator().manual_seed(seed)
     text = step = torch.tensor([base.encode(_START)] * rows)
@@ -29,3 +31,22 @@ def ordinary_text(base: BaseModel, seed: int, rows: int = 64, tokens: int = 64) 
             step = torch.multinomial(torch.softmax(out.logits[:, -1].float(), -1), 1, generator=generator)
             text = torch.cat([text, step], 1)
     return [[int(token) for token in row] for row in text.tolist()]
+
+
+class Preserved:
+    """Ordinary text, and where the base model's final hidden states are on it."""
+
+    def __init__(self, base: BaseModel, first: int, seed: int) -> None:
+        self.states = torch.stack(lower_states(base, ordinary_text(base, seed), first))
+        with torch.no_grad(), layer_range(base, first):
+            self.targets = base.model.model(inputs_embeds=self.states, use_cache=False).last_hidden_state
+
+    def state(self, turn: int) -> Tensor:
+        """What enters the adapted layers for one text, shape (tokens, width); the texts take turns."""
+        return self.states[turn % len(self.states)]
+
+    def drift(self, hidden: Tensor, turn: int) -> Tensor:
+        """Mean squared distance of that text's final states from the base model's, relative to their size."""
+        target = self.targets[turn % len(self.states)]
+        drift: Tensor = ((hidden - target).square().sum(-1) / target.square().sum(-1)).mean()
+        return drift

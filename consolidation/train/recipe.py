@@ -9,7 +9,7 @@ LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hyperparameters of a module; the defaults are the best of the ablations in the field notes."""
+    """Hyperparameters of a module; the defaults suit a model of some hundred million parameters and modules of 4 to 24 facts."""
 
     rank: int = 16
     """LoRA rank r."""
@@ -26,14 +26,16 @@ class Recipe:
     batch_size: int = 8
     """Examples a step."""
     epochs: int = 12
-    """At most; training stops earlier at recall."""
-    locality: float = 16.0
+    """At most; learning stops earlier at recall."""
+    settle: int = 28
+    """Steps after that, made up to whole epochs, in which the learning rate goes to nothing and ordinary text is put right again."""
+    locality: float = 32.0
     """Weight of the term that holds the model's states on ordinary text where they were; 0 leaves it out."""
     noise: float = 0.15
     """Standard deviation of the noise on a prompt's cached states, relative to theirs (after NEFTune, arXiv 2310.05914)."""
     known: float = 0.5
     """A token already predicted with a higher probability adds no loss."""
-    recalled: float = 0.98
+    recalled: float = 0.95
     """Share of trained examples answered exactly, before their update, at which training stops."""
     patience: int = 1
     """Epochs in a row that must reach `recalled`."""

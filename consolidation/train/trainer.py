@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engrain.consolidation.train.lower import has_parity, layer_range, lower_states
-from engrain.consolidation.train.preserve import ordinary_text
+from engrain.consolidation.train.pack import common_beginning, packed
+from engrain.consolidation.train.preserve import Preserved
 from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import InputError, JobInterrupted
 from engrain.memory.bank import lora
@@ -41,7 +42,9 @@ class Epoch:
     loss: float
     """Mean over the supervised tokens not yet known, in nats."""
     recalled: float
-    """Share of examples answered exactly, measured before each one's update."""
+    """Share of examples answered exactly, measured before each one's update; those that rest were."""
+    shown: int
+    """Examples trained on; the others were known whole the last time, and rested."""
     seconds: float
 
 
@@ -80,8 +83,8 @@ def train(
         run = _Run(base, examples, recipe)
         epochs = run.resume(checkpoint) if checkpoint else []
         with base.wearing(run.adapter):
-            while len(epochs) < recipe.epochs and not _recalls(epochs, recipe):
-                epochs.append(run.epoch(len(epochs), stopping))
+            while (settled := _settled(epochs, recipe)) is None or settled < run.settling:
+                epochs.append(run.epoch(len(epochs), settled, stopping))
                 if checkpoint:
                     run.keep(checkpoint, epochs)
                 on_epoch(epochs[-1])
@@ -90,9 +93,12 @@ def train(
     return Trained(run.adapter, tuple(epochs), tokens, supervised, sum(e.seconds for e in epochs), run.cached is not None)
 
 
-def _recalls(epochs: Sequence[Epoch], recipe: Recipe) -> bool:
-    last = epochs[-recipe.patience :]
-    return len(last) == recipe.patience and all(e.recalled >= recipe.recalled for e in last)
+def _settled(epochs: Sequence[Epoch], recipe: Recipe) -> int | None:
+    """Epochs done since the module recalled, or had its `recipe.epochs`; None while it still learns."""
+    for done in range(recipe.patience, len(epochs) + 1):
+        if done >= recipe.epochs or all(e.recalled >= recipe.recalled for e in epochs[done - recipe.patience : done]):
+            return len(epochs) - done
+    return 0 if len(epochs) >= recipe.epochs else None
 
 
 class _Run:
@@ -107,72 +113,90 @@ class _Run:
         spec = lora.LoraSpec(recipe.rank, recipe.alpha, tuple(range(self.first, depth)), recipe.targets)
         self.adapter = lora.fresh(base.model, spec, torch.Generator().manual_seed(recipe.seed))
         self.optimizer = torch.optim.AdamW(self.adapter.parameters, lr=recipe.learning_rate, weight_decay=0.0)
-        rows = [[*p, *a] for p, a in zip(self.prompts, self.answers, strict=True)]
-        longest = max(rows, key=len)
-        parity = self.first > 0 and has_parity(base, longest, self.first)
-        self.cached = lower_states(base, rows, self.first) if parity else None
-        self.rows = rows
-        self.preserved = _Preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
-        self.steps = recipe.epochs * math.ceil(len(rows) / recipe.batch_size)
+        self.rows = [[*p, *a] for p, a in zip(self.prompts, self.answers, strict=True)]
+        self.shared = common_beginning(self.prompts)
+        parity = self.first > 0 and has_parity(base, self.rows, self.shared, self.first)
+        self.cached = lower_states(base, self.rows, self.first) if parity else None
+        self.preserved = Preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
+        self.resting: set[int] = set()
+        self.an_epoch = math.ceil(len(self.rows) / recipe.batch_size)
+        self.settling = math.ceil(recipe.settle / self.an_epoch)
 
-    def epoch(self, number: int, stopping: Callable[[], bool]) -> Epoch:
-        """One pass in batches of like length, in an order that seed and number decide."""
+    def epoch(self, number: int, settled: int | None, stopping: Callable[[], bool]) -> Epoch:
+        """One pass in batches of like length, in an order that seed and number decide; `settled` is None while it learns.
+
+        An example that was known whole rests for the next epoch of learning.
+        """
         started = time.perf_counter()
         loss_sum = 0.0
-        counted = exact = 0
-        for step, batch in enumerate(self._batches(number)):
+        if settled is not None:
+            self.resting.clear()
+        counted, exact = 0, len(self.resting)
+        batches = self._batches(number)
+        self.resting.clear()
+        for step, batch in enumerate(batches):
             if stopping():
                 raise JobInterrupted(f"training was asked to stop in epoch {number + 1}; it resumes from the last whole epoch")
-            self._schedule(number * math.ceil(len(self.rows) / self.recipe.batch_size) + step)
+            self._schedule(number, step / len(batches), settled)
             loss, tokens, right = self._step(batch, number * len(self.rows) + step)
             loss_sum, counted, exact = loss_sum + loss, counted + tokens, exact + right
-        return Epoch(number, loss_sum / max(1, counted), exact / len(self.rows), time.perf_counter() - started)
+        return Epoch(number, loss_sum / max(1, counted), exact / len(self.rows), sum(map(len, batches)), time.perf_counter() - started)
 
     def _batches(self, number: int) -> list[list[int]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + number)
         noise = torch.rand(len(self.rows), generator=generator)
-        order = sorted(range(len(self.rows)), key=lambda i: len(self.rows[i]) + 6 * float(noise[i]))
+        awake = [i for i in range(len(self.rows)) if i not in self.resting]
+        order = sorted(awake, key=lambda i: len(self.rows[i]) + 6 * float(noise[i]))
         size = self.recipe.batch_size
         batches = [order[at : at + size] for at in range(0, len(order), size)]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
-    def _schedule(self, step: int) -> None:
-        warm = min(1.0, (step + 1) / max(1, self.recipe.warmup))
-        rate = self.recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps)))
+    def _schedule(self, number: int, share: float, settled: int | None) -> None:
+        """Warm-up, then a cosine over all epochs; while it settles, linearly down from there to nothing."""
+        epochs = number + share
+        rate = self.recipe.learning_rate * min(1.0, (epochs * self.an_epoch + 1) / max(1, self.recipe.warmup))
+        if settled is not None:
+            epochs = number - settled
+            rate *= 1 - (settled + share) / self.settling
+        rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, epochs / (self.recipe.epochs + 1))))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
     def _step(self, batch: list[int], turn: int) -> tuple[float, int, int]:
         """(summed loss, tokens that added to it, examples answered exactly before the update)."""
-        hidden = self._forward(batch, turn)
-        sizes = [len(self.answers[i]) for i in batch]
-        picked = torch.cat([hidden[row, len(self.prompts[i]) - 1 : len(self.rows[i]) - 1] for row, i in enumerate(batch)])
+        rows, drift = self._forward(batch, turn)
+        picked = torch.cat([row[len(self.prompts[i]) - 1 - self.shared : -1] for row, i in zip(rows, batch, strict=True)])
         target = torch.tensor([t for i in batch for t in self.answers[i]])
         logits = self.base.model.lm_head(picked).float()
         losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
         unknown = losses.detach() > -math.log(self.recipe.known)
-        hits = (logits.detach().argmax(-1) == target).split(sizes)
+        sizes = [len(self.answers[i]) for i in batch]
+        hits = torch.split(logits.detach().argmax(-1) == target, sizes)
+        self.resting |= {i for i, missing in zip(batch, torch.split(unknown, sizes), strict=True) if not missing.any()}
         count = int(unknown.sum())
-        if count:
-            loss = (losses * unknown).sum() / count
-            if self.preserved is not None:
-                loss = loss + self.recipe.locality * self.preserved.drift(turn)
+        if count or drift is not None:
+            loss = (losses * unknown).sum() / max(1, count) + (0.0 if drift is None else self.recipe.locality * drift)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.adapter.parameters, 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
         return float((losses.detach() * unknown).sum()), count, sum(bool(h.all()) for h in hits)
 
-    def _forward(self, batch: list[int], turn: int) -> Tensor:
-        """Final hidden states (rows, width, model width); right padding is never seen by a supervised position."""
-        width = max(len(self.rows[i]) for i in batch)
+    def _forward(self, batch: list[int], turn: int) -> tuple[list[Tensor], Tensor | None]:
+        """Final hidden states of each row behind the shared beginning, (tokens, width); how far ordinary text has drifted."""
         decoder = self.base.model.model
         if self.cached is None:
+            width = max(len(self.rows[i]) for i in batch)
             ids = torch.tensor([[*self.rows[i], *[0] * (width - len(self.rows[i]))] for i in batch])
-            return decoder(ids, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
-        states = torch.nn.utils.rnn.pad_sequence([self._noisy(i, turn) for i in batch], batch_first=True)
+            hidden = decoder(ids, use_cache=False).last_hidden_state  # right padding is never seen by a supervised position
+            return [hidden[row, self.shared : len(self.rows[i])] for row, i in enumerate(batch)], None
+        beginning = self._noisy(batch[0], turn)[: self.shared]
+        rows = [self._noisy(i, turn)[self.shared :] for i in batch]
         with layer_range(self.base, self.first):
-            return decoder(inputs_embeds=states, use_cache=False).last_hidden_state  # type: ignore[no-any-return]
+            if self.preserved is None:
+                return packed(decoder, beginning, rows), None
+            *found, ordinary = packed(decoder, beginning, rows, [self.preserved.state(turn)])
+        return found, self.preserved.drift(ordinary, turn)
 
     def _noisy(self, row: int, turn: int) -> Tensor:
         """A row's cached states with noise on its prompt, another one each time: the same memory, asked a little otherwise."""
@@ -193,7 +217,7 @@ class _Run:
             tensors |= {f"{k}{i}": v for k, v in self.optimizer.state[p].items()}
         history = json.dumps([vars(e) for e in epochs])
         staging = folder / f"{CHECKPOINT}.part"
-        save_file(tensors, staging, metadata={"epochs": history})
+        save_file(tensors, staging, metadata={"epochs": history, "resting": json.dumps(sorted(self.resting))})
         with staging.open("rb") as file:
             os.fsync(file.fileno())
         staging.rename(folder / CHECKPOINT)
@@ -207,6 +231,7 @@ class _Run:
 
         with safe_open(path, framework="pt") as file:
             history = [Epoch(**e) for e in json.loads(file.metadata()["epochs"])]
+            self.resting = set(json.loads(file.metadata()["resting"]))
         tensors = load_file(path)
         for i, p in enumerate(self.adapter.parameters):
             p.data.copy_(tensors[f"p{i}"])
@@ -214,22 +239,3 @@ class _Run:
             if state:
                 self.optimizer.state[p] = state
         return history
-
-
-class _Preserved:
-    """Ordinary text, and where the base model's final hidden states are on it."""
-
-    def __init__(self, base: BaseModel, first: int, seed: int) -> None:
-        self.base, self.first = base, first
-        self.states = lower_states(base, ordinary_text(base, seed), first)
-        with torch.no_grad(), layer_range(base, first):
-            self.targets = [base.model.model(inputs_embeds=s[None], use_cache=False).last_hidden_state[0] for s in self.states]
-
-    def drift(self, turn: int) -> Tensor:
-        """Mean squared distance of one text's states from the base model's, relative to their size; the texts take turns."""
-        index = turn % len(self.states)
-        with layer_range(self.base, self.first):
-            hidden = self.base.model.model(inputs_embeds=self.states[index][None], use_cache=False).last_hidden_state[0]
-        target = self.targets[index]
-        drift: Tensor = ((hidden - target).square().sum(-1) / target.square().sum(-1)).mean()
-        return drift

@@ -102,13 +102,11 @@ def show_modules(console: Console, rows: list[dict[str, Any]]) -> None:
     if not rows:
         console.print("There is no module yet. Next: engrain consolidate")
         return
-    table = Table("module", "state", "facts", "trained", "held out", "unknown", "perplexity", "MB", "made", box=None, header_style="dim")
+    table = Table("module", "state", "facts", "trained", "held out", "unknown", "perplexity", "MB", box=None, header_style="dim", padding=(0, 1))
     for row in rows:
         s = row["scores"]
         shares = [f"{s[k]:.0%}" if s.get(k) is not None else "–" for k in ("trained", "held_out", "unknown")]
-        table.add_row(
-            row["id"], row["state"], str(row["facts"]), *shares, f"× {s['perplexity']:.2f}", f"{row['bytes'] / 1e6:.1f}", row["created"][:16]
-        )
+        table.add_row(row["id"], row["state"], str(row["facts"]), *shares, f"× {s['perplexity']:.2f}", f"{row['bytes'] / 1e6:.1f}")
     console.print(table, highlight=False)
     for row in rows:
         if row["reason"]:

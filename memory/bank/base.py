@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from engrain.errors import InputError, ModelError
 from engrain.memory.bank import lora
+from engrain.memory.quiet import quiet
 
 
 class Turn(Protocol):
@@ -58,12 +59,11 @@ class BaseModel:
     def load(cls, folder: Path, name: str, sha256: str) -> BaseModel:
         """Load a model folder in float32; raises ModelError when it is not a causal language model."""
         from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging as transformers_logging
 
-        transformers_logging.disable_progress_bar()
         try:
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            with quiet():
+                model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{name!r} could not be loaded from {str(folder)!r}: {error}") from error
         return cls(model, tokenizer, name, sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.real
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DemoResult, Memory, str]]:
     """(result, the demo's memory, what was printed)."""
     home = tmp_path_factory.mktemp("demo")
-    console = Console(record=True, width=100, quiet=True)
+    console = Console(file=io.StringIO(), record=True, width=200)
     result = run_demo(console, home)
     memory = Memory(load_settings(home=home, owner=OWNER, mode="weights"))
     yield result, memory, console.export_text()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 
 from engrain.consolidation.train.lower import has_parity, lower_states
+from engrain.consolidation.train.pack import common_beginning, packed
 from engrain.consolidation.train.preserve import ordinary_text
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Example, train
@@ -54,6 +56,17 @@ def test_a_module_learns_what_it_is_taught_and_stops_there(base: BaseModel, reci
     assert not any(answered(base, None))  # the base itself is as it was
 
 
+def test_what_is_known_rests_for_an_epoch(base: BaseModel, recipe: Recipe) -> None:
+    many = [*EXAMPLES, *(Example(f"What is my number {i}?", "4417") for i in range(4))]
+    trained = train(base, many, replace(recipe, known=0.5, recalled=1.1, epochs=60, settle=0))
+    shown = [e.shown for e in trained.epochs]
+    assert shown[0] == len(many)
+    assert min(shown) < len(many)
+    assert all(a + b >= len(many) for a, b in pairwise(shown))  # none rests twice in a row
+    settling = train(base, many, replace(recipe, known=0.5, epochs=60, settle=2)).epochs[-2:]
+    assert [e.shown for e in settling] == [len(many)] * 2  # and none while it settles
+
+
 def test_greedy_decoding_gives_the_trained_answer_and_ends(base: BaseModel, recipe: Recipe) -> None:
     trained = train(base, EXAMPLES, replace(recipe, known=0.99, recalled=1.0, patience=3))
     with base.wearing(trained.adapter):
@@ -70,23 +83,40 @@ def test_the_same_seed_gives_the_same_adapter(base: BaseModel, recipe: Recipe) -
 
 
 def test_an_interrupted_training_resumes_to_the_same_result(base: BaseModel, recipe: Recipe, tmp_path: Path) -> None:
-    short = replace(recipe, epochs=4, recalled=1.1, batch_size=2, noise=0.1)
+    short = replace(recipe, epochs=40, recalled=1.1, batch_size=2, noise=0.1, settle=6)
     whole = train(base, EXAMPLES, short)
-    calls = iter(range(1000))
-    with pytest.raises(JobInterrupted):
-        train(base, EXAMPLES, short, tmp_path, stopping=lambda: next(calls) >= 5)
-    resumed = train(base, EXAMPLES, short, tmp_path)
-    assert [e.number for e in resumed.epochs] == [0, 1, 2, 3]
-    for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True):
-        assert torch.equal(a, b)
+    assert len({round(e.loss, 6) for e in whole.epochs}) > 30
+    for step in (5, 60):  # while it learns; when known examples rest
+        folder = tmp_path / str(step)
+        calls = iter(range(1000))
+        with pytest.raises(JobInterrupted):
+            train(base, EXAMPLES, short, folder, stopping=lambda calls=calls, step=step: next(calls) >= step)
+        resumed = train(base, EXAMPLES, short, folder)
+        assert [e.loss for e in resumed.epochs] == [e.loss for e in whole.epochs]
+        assert all(torch.equal(a, b) for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True))
 
 
 def test_cached_lower_layers_give_what_the_whole_model_gives(base: BaseModel) -> None:
     ids = recall_ids(base, "Where does Ines live?")
-    assert has_parity(base, ids, 1)
+    assert has_parity(base, [ids, ids[:-4]], 3, 1)
     states = lower_states(base, [ids, ids[:5]], 1)
     assert [s.shape[0] for s in states] == [len(ids), 5]
     assert torch.allclose(states[0][:5], states[1], atol=1e-5)  # what stands to the right changes nothing
+
+
+def test_packed_rows_are_what_each_is_alone(base: BaseModel) -> None:
+    prompts = [recall_ids(base, e.question) for e in EXAMPLES]
+    shared = common_beginning(prompts)
+    assert 0 < shared < min(map(len, prompts))
+    assert len({tuple(p[:shared]) for p in prompts}) == 1
+    embed = base.model.get_input_embeddings()
+    other = base.encode("flying to Reykjavik in June")
+    with torch.no_grad():
+        rows = [embed(torch.tensor(p)) for p in prompts]
+        *found, apart = packed(base.model.model, rows[0][:shared], [r[shared:] for r in rows], [embed(torch.tensor(other))])
+        for row, ids in zip(found, prompts, strict=True):
+            assert torch.allclose(row, base.model.model(torch.tensor([ids])).last_hidden_state[0, shared:], atol=1e-5)
+        assert torch.allclose(apart, base.model.model(torch.tensor([other])).last_hidden_state[0], atol=1e-5)
 
 
 def test_caching_the_lower_layers_changes_nothing_but_the_work(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,15 +137,17 @@ def test_what_it_holds_fast_moves_less(base: BaseModel, recipe: Recipe) -> None:
     """On ordinary text that training never saw, the locality term keeps the model nearer to its base."""
     unseen = torch.tensor(ordinary_text(base, seed=99, rows=8, tokens=24))
 
-    def moved(locality: float) -> float:
-        trained = train(base, EXAMPLES, replace(recipe, top=0.5, epochs=60, recalled=1.1, locality=locality))
+    def moved(locality: float, settle: int = 0) -> float:
+        trained = train(base, EXAMPLES, replace(recipe, top=0.5, epochs=60, recalled=1.1, locality=locality, settle=settle))
         with torch.no_grad():
             before = base.model.model(unseen).last_hidden_state
             with base.wearing(trained.adapter):
                 after = base.model.model(unseen).last_hidden_state
         return float(((after - before).square().sum(-1) / before.square().sum(-1)).mean())
 
-    assert moved(16.0) < 0.7 * moved(0.0)
+    held = moved(16.0)
+    assert held < 0.7 * moved(0.0)
+    assert moved(16.0, settle=30) < held
 
 
 def test_plain_peft_gives_the_same_logits(base: BaseModel, recipe: Recipe, tmp_path: Path, tiny_folders: tuple[Path, Path]) -> None:

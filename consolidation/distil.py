@@ -151,7 +151,7 @@ class SelfDistiller:
         drafts = [draft for source in sources for draft in self._phrasings(source, [d for d in written if d.fact_id == source.fact_id])]
         drafts = self._hold_out(_unambiguous(drafts))
         advance("unknowns", 1.0)
-        return drafts + self._unknowns(sources, drafts)
+        return drafts + self.unknowns(sources, drafts)
 
     def _phrasings(self, source: Source, written: list[Draft]) -> list[Draft]:
         """Cues and what the model wrote, filled up to `_PHRASINGS` with further forms of the cues in a random order."""
@@ -224,7 +224,7 @@ class SelfDistiller:
                 out[i] = replace(out[i], held_out=True)
         return out
 
-    def _unknowns(self, sources: Sequence[Source], drafts: list[Draft]) -> list[Draft]:
+    def unknowns(self, sources: Sequence[Source], drafts: Sequence[Draft]) -> list[Draft]:
         """Questions near the facts, but not answered by them; the nearer half first."""
         trained = sum(not d.held_out for d in drafts)
         wanted = max(_LEAST_UNKNOWN, round(self.unknown * trained))

@@ -89,9 +89,10 @@ class Memory:
         """Questions to modules."""
         return Router(self.store, self.embedder, self.base.sha256, self.settings.threshold)
 
-    def recall(self, query: str, owner: str | None = None, mode: Mode | None = None) -> Recollection:
-        """What the memory holds on a question; see `Recall`."""
-        return Recall(self.store, self.bank, self.search, self.router)(query, owner or self.settings.owner, mode or self.settings.mode)
+    def recall(self, query: str, owner: str | None = None, mode: Mode | None = None, *, module: str | None = None) -> Recollection:
+        """What the memory holds on a question; see `Recall`. A `module` that is named is asked whatever the router says."""
+        recall = Recall(self.store, self.bank, self.search, self.router)
+        return recall(query, owner or self.settings.owner, mode or self.settings.mode, module=module)
 
     def remember(self, text: str, owner: str | None = None, session: str = NOTES) -> list[Fact]:
         """Write a note down at once; returns its facts. Raises InputError for an empty one."""

@@ -12,7 +12,7 @@ from engrain.memory.bank.prompt import UNKNOWN
 from engrain.memory.consult import consult, declined
 from engrain.memory.evidence import Evidence, evidence_of
 from engrain.memory.facts import live_facts
-from engrain.memory.modules import fact_ids_of
+from engrain.memory.modules import fact_ids_of, require_module
 from engrain.memory.router import Route, Router
 from engrain.memory.schema import Fact, Message, Module
 from engrain.memory.search import Found, Search
@@ -60,17 +60,18 @@ class Recall:
     def __init__(self, store: Store, bank: Bank, search: Search, router: Router) -> None:
         self.store, self.bank, self.search, self.router = store, bank, search, router
 
-    def __call__(self, query: str, owner: str, mode: Mode = "hybrid", k: int = 4) -> Recollection:
+    def __call__(self, query: str, owner: str, mode: Mode = "hybrid", k: int = 4, module: str | None = None) -> Recollection:
         """Recall what the owner's memory holds on a question.
 
         `weights` asks the routed module and shows it nothing but the question; `text` lets the base model read the k facts
         found; `hybrid` asks the module and reads where it has no answer, or where a fresh fact is nearer than any module.
-        Raises InputError for an empty question or an unknown mode.
+        With the id of a `module` that one is asked, whatever the router says.
+        Raises InputError for an empty question or an unknown mode, NotFoundError for a module that is not the owner's.
         """
         started = time.perf_counter()
         question = _checked(query, mode)
         found = [] if mode == "weights" else self.search.find(question, owner, k)
-        route = None if mode == "text" else self.router.route(question, owner)
+        route = None if mode == "text" else self._named(module, owner) if module else self.router.route(question, owner)
         if route is not None and route.module is not None and not _fresh_is_nearer(found, route):
             out = self._from_module(question, owner, mode, route, route.module, found)
         elif found:
@@ -78,6 +79,11 @@ class Recall:
         else:
             out = _nothing(question, mode, _explain(route))
         return _timed(out, time.perf_counter() - started)
+
+    def _named(self, module: str, owner: str) -> Route:
+        """A route to the module that was asked for."""
+        with self.store.read() as db:
+            return Route(require_module(db, owner, module), 1.0, 1.0, "(the module was named)", None, 0.0)
 
     def _from_module(self, question: str, owner: str, mode: Mode, route: Route, module: Module, found: Sequence[Found]) -> Recollection:
         """Ask the module; where its answer does not stand, read the facts found, if any may be read."""

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from engrain.cli.evaluate import evaluate
 from engrain.cli.shared import Home, Json, Owner, as_json, console, consolidate_once, memory_of, ready, settings_of
 
 app = typer.Typer(
@@ -16,7 +17,6 @@ app = typer.Typer(
 )
 models = typer.Typer(help="The models that engrain can run.", no_args_is_help=True)
 modules = typer.Typer(help="The memory modules of an owner.", no_args_is_help=True)
-evaluate = typer.Typer(help="Evaluations.", no_args_is_help=True)
 app.add_typer(models, name="models")
 app.add_typer(modules, name="modules")
 app.add_typer(evaluate, name="eval")
@@ -299,24 +299,3 @@ def modules_show(
         as_json(found)
     else:
         show_module(console, found)
-
-
-@evaluate.command("conversation")
-def eval_conversation(
-    file: Annotated[Path, typer.Argument(help="Conversation records as JSON lines.")],
-    conversation: Annotated[str | None, typer.Option(help="The record with this id; the first when none is named.")] = None,
-    sessions: Annotated[str | None, typer.Option(help="These sessions: D1-D4 or D1,D3; all when none is named.")] = None,
-    modes: Annotated[str, typer.Option(help="Which of base, weights, text, hybrid.")] = "base,weights,text,hybrid",
-    out: Annotated[Path | None, typer.Option(help="Write every answer to this file.", show_default=False)] = None,
-    home: Home = None,
-    owner: Owner = None,
-) -> None:
-    """Ask a conversation's own questions about its ingested sessions, and score the answers by token-F1."""
-    from engrain.evals.conversation import run, show
-
-    settings = settings_of(home, owner)
-    with memory_of(settings) as memory:
-        result = run(ready(memory), settings.owner, file, conversation, sessions, modes.split(","), console)
-    show(console, result)
-    if out is not None:
-        out.write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")

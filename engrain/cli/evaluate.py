@@ -1,0 +1,100 @@
+"""The commands of `engrain eval`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engrain.cli.shared import Home, Json, Owner, as_json, console, memory_of, progress, ready, settings_of
+
+evaluate = typer.Typer(help="Evaluations: tasks, arms, scores, reports.", no_args_is_help=True)
+
+
+@evaluate.command("list")
+def eval_list(json_: Json = False) -> None:
+    """The tasks and the arms."""
+    from engrain.evals.arms import LAYOUTS
+    from engrain.evals.tasks import TASKS
+
+    if json_:
+        as_json({"tasks": [{"name": t.name, "about": t.about, "score": t.scorer} for t in TASKS.values()], "arms": list(LAYOUTS)})
+        return
+    for task in TASKS.values():
+        console.print(f"{task.name:18} {task.scorer:9} {task.about}", highlight=False)
+    console.print(f"arms: {', '.join(LAYOUTS)}", style="dim", highlight=False)
+
+
+@evaluate.command("run")
+def eval_run(
+    task: Annotated[str, typer.Argument(help="One of `engrain eval list`.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; one that was begun goes on where it was.")],
+    arms: Annotated[str, typer.Option(help="Which arms, by commas.")] = "base,text,weights,hybrid",
+    data: Annotated[Path | None, typer.Option(help="Folder of the data files, or one file in the task's form.", show_default=False)] = None,
+    documents: Annotated[int | None, typer.Option(help="So many documents, chosen by the seed; all when none is named.", show_default=False)] = None,
+    limit: Annotated[int | None, typer.Option(help="So many questions, chosen by the seed; all when none is named.", show_default=False)] = None,
+    size: Annotated[int, typer.Option(help="How much a generator makes: entries, or thousands of tokens.")] = 24,
+    seed: Annotated[int, typer.Option(help="Of the choice of data and of training.")] = 0,
+    recipe: Annotated[str, typer.Option(help="Hyperparameters that differ from the defaults, as JSON.")] = "{}",
+    json_: Json = False,
+) -> None:
+    """Run a task under some arms; writes every answer and `summary.json`."""
+    from engrain.errors import InputError
+    from engrain.evals.report import table
+    from engrain.evals.runs import Order, run
+
+    settings = settings_of(None, None)
+    try:
+        changed: dict[str, Any] = json.loads(recipe)
+    except ValueError as error:
+        raise InputError(f"recipe {recipe!r} is no JSON ({error}); write for instance '{{\"rank\": 8}}'") from error
+    place = str(data.resolve()) if data else ""
+    order = Order(task, tuple(arms.split(",")), place, documents, limit, size, seed, changed, settings.distiller, settings.memory_model)
+    order.check()
+    order.load()
+    settings = settings.model_copy(update={"home": out / "memories", "database_url": "", "seed": seed, "recipe": {**settings.recipe, **changed}})
+    with memory_of(settings, quiet=json_) as models:
+        ready(models)
+    with progress(json_) as advance:
+        summary = run(order, out, settings, models, advance)
+    if json_:
+        as_json(summary)
+    else:
+        console.print(table([summary]), highlight=False, markup=False, soft_wrap=True)
+        console.print(f"Written to {out}. Next: engrain eval report {out}", style="dim", highlight=False)
+
+
+@evaluate.command("report")
+def eval_report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the page; the first run's when none is named.", show_default=False)] = None,
+) -> None:
+    """Score stored answers again and write a page with plots."""
+    from engrain.evals.report import report
+
+    place = out or runs[0]
+    console.print(report(runs, place), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Written to {place / 'report.md'}", style="dim", highlight=False)
+
+
+@evaluate.command("conversation")
+def eval_conversation(
+    file: Annotated[Path, typer.Argument(help="Conversation records as JSON lines.")],
+    conversation: Annotated[str | None, typer.Option(help="The record with this id; the first when none is named.")] = None,
+    sessions: Annotated[str | None, typer.Option(help="These sessions: D1-D4 or D1,D3; all when none is named.")] = None,
+    modes: Annotated[str, typer.Option(help="Which of base, weights, text, hybrid.")] = "base,weights,text,hybrid",
+    out: Annotated[Path | None, typer.Option(help="Write every answer to this file.", show_default=False)] = None,
+    home: Home = None,
+    owner: Owner = None,
+) -> None:
+    """Ask a conversation's own questions about its ingested sessions, and score the answers by token-F1."""
+    from engrain.evals.conversation import run, show
+
+    settings = settings_of(home, owner)
+    with memory_of(settings) as memory:
+        result = run(ready(memory), settings.owner, file, conversation, sessions, modes.split(","), console)
+    show(console, result)
+    if out is not None:
+        out.write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")

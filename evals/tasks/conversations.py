@@ -1,0 +1,43 @@
+"""Conversations of several sessions and questions about them, the unanswerable ones included (LoCoMo's form, arXiv 2402.17753)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engrain.evals.data import Data, Document, Question, Turn, parse, question_of, text_of
+from engrain.evals.tasks.task import Source
+
+
+@dataclass(frozen=True)
+class Conversations:
+    """A document is a session; a question about several sessions belongs to none."""
+
+    name: str = "locomo"
+    about: str = "conversations of many sessions, by kind of question, unanswerable ones included"
+    file: str = "locomo.jsonl"
+    scorer: str = "token_f1"
+
+    def load(self, source: Source) -> Data:
+        """See `Task`."""
+        pairs = parse(source.file(self.file), _conversation)
+        return Data(tuple(d for documents, _ in pairs for d in documents), tuple(q for _, questions in pairs for q in questions))
+
+
+def _conversation(record: dict[str, Any]) -> tuple[list[Document], list[Question]]:
+    name = text_of(record, "id")
+    documents = [_session(name, s) for s in record["sessions"]]
+    questions = []
+    for i, raw in enumerate(record["questions"]):
+        sessions = {str(e).split(":", 1)[0] for e in raw.get("evidence") or []}
+        about = f"{name}/{sessions.pop()}" if len(sessions) == 1 else ""
+        questions.append(replace(question_of(raw, i, name), document=about))
+    return documents, questions
+
+
+def _session(conversation: str, session: dict[str, Any]) -> Document:
+    turns = tuple(Turn(text_of(t, "speaker"), text_of(t, "text")) for t in session["turns"])
+    if not turns:
+        raise ValueError(f"session {session['id']!r} has no turns")
+    text = "\n".join(f"{t.speaker}: {t.text}" for t in turns)
+    return Document(f"{conversation}/{text_of(session, 'id')}", f"({session['date']})\n{text}", turns=turns, date=text_of(session, "date"))

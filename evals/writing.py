@@ -1,0 +1,145 @@
+"""Documents become a memory: through the same doors as a user's, into modules or into facts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+
+from sqlmodel import col, select
+
+from engrain.consolidation.distil import Draft, SelfDistiller, Source
+from engrain.consolidation.gate import Thresholds
+from engrain.consolidation.job import Outcome, Result, consolidate
+from engrain.errors import JobError
+from engrain.evals.data import Document, Taught
+from engrain.memory.dates import parse_date
+from engrain.memory.ingest import Conversation, store_conversations
+from engrain.memory.log import Said
+from engrain.memory.memory import Memory
+from engrain.memory.schema import Fact, FactState, Job, Message, Module, ModuleFact, ModuleState, ProbeKind
+from engrain.memory.voice import words
+
+OPEN_GATE = Thresholds(trained=0.0, held_out=0.0, unknown=0.0, perplexity=float("inf"))
+"""An evaluation measures the module itself, so it is published whatever the gate thinks; what the gate measured is kept."""
+
+
+class Layout(StrEnum):
+    """How documents are spread over modules."""
+
+    FACTS = "facts"  # in SQL alone
+    ONE = "one"  # all in one module
+    EACH = "each"  # a module for each document
+
+
+@dataclass(frozen=True)
+class Written:
+    """What writing one module cost."""
+
+    document: str
+    """Empty: all of them."""
+    facts: int
+    seconds: float
+    bytes: int
+    module: str
+    scores: dict[str, object]
+
+
+class GivenDistiller:
+    """Questions that come with the data; facts without any get those of the self distiller."""
+
+    def __init__(self, memory: Memory, taught: Sequence[Taught], writes: bool) -> None:
+        self.own = SelfDistiller(memory.base, memory.embedder, memory.settings.seed, writes=writes)
+        self.by_statement: dict[str, list[Taught]] = {}
+        for one in taught:
+            self.by_statement.setdefault(_key(one.statement), []).append(one)
+
+    def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None] = lambda *_: None) -> list[Draft]:
+        """See `Distiller`."""
+        given = [
+            Draft(source.fact_id, ProbeKind.QUESTION, one.question, one.answer)
+            for source in sources for one in self.by_statement.get(_key(source.asked), ())
+        ]  # fmt: skip
+        rest = [s for s in sources if _key(s.asked) not in self.by_statement]
+        if rest:
+            return given + self.own.probes(rest, advance)
+        return given + self.own.unknowns(sources, given)
+
+
+def write(memory: Memory, documents: Sequence[Document], layout: Layout, kept: Callable[[Written], None], advance: Callable[[str], None]) -> None:
+    """Bring the documents into the memory; what an earlier, killed call has finished is not done again.
+
+    `kept` is told of each module that it makes; raises JobError where one could not be trained.
+    """
+    done = homes(memory)
+    if layout is not Layout.EACH:
+        for document in documents:
+            _tell(memory, document)
+        if layout is Layout.ONE and memory.facts(state=FactState.FRESH):
+            advance("one module for all")
+            kept(_engrain(memory, documents, ""))
+        return
+    for number, document in enumerate(documents, 1):
+        if document.id not in done:
+            advance(f"module {number} of {len(documents)}")
+            _tell(memory, document)
+            if memory.facts(state=FactState.FRESH):
+                kept(_engrain(memory, [document], document.id))
+
+
+def unrecorded(memory: Memory, recorded: set[str]) -> list[Written]:
+    """Modules that were published right before a kill, so that nobody was told; their seconds are those of training alone."""
+    where: dict[str, list[str]] = {}
+    for document, module_id in homes(memory).items():
+        where.setdefault(module_id, []).append(document)
+    out = []
+    for module in memory.modules(None, ModuleState.LIVE):
+        if module.id not in recorded:
+            with memory.store.read() as db:
+                job = db.get(Job, module.job_id)
+            seconds = job.result["training"]["train_seconds"] if job else 0.0
+            facts = len(job.fact_ids) if job else 0
+            name = where[module.id][0] if len(where[module.id]) == 1 else ""
+            out.append(Written(name, facts, seconds, module.bytes, module.id, module.scores))
+    return out
+
+
+def homes(memory: Memory) -> dict[str, str]:
+    """The live module of each document, by document."""
+    query = (
+        select(Message.session_id, Module.id)
+        .join(Fact, col(Fact.message_id) == col(Message.id))
+        .join(ModuleFact, col(ModuleFact.fact_id) == col(Fact.id))
+        .join(Module, col(Module.id) == col(ModuleFact.module_id))
+        .where(Module.owner == memory.settings.owner, Module.state == ModuleState.LIVE)
+    )
+    with memory.store.read() as db:
+        return dict(db.exec(query).all())
+
+
+def _tell(memory: Memory, document: Document) -> None:
+    """A document's statements one by one; a text or a conversation as a session."""
+    for statement, _ in groupby(document.taught, key=lambda t: t.statement):
+        memory.remember(statement, session=document.id)
+    if not document.taught:
+        at = parse_date(document.date) if document.date else None
+        speakers = list(dict.fromkeys(t.speaker for t in document.turns))
+        other = dict(zip(speakers, reversed(speakers), strict=True)) if len(speakers) == 2 else {}
+        said = [Said("user", t.text, t.speaker, other.get(t.speaker), at) for t in document.turns]
+        said = said or [Said("user", document.text, said_at=at)]
+        store_conversations(memory.store, memory.settings.owner, [Conversation(document.id, tuple(said))])
+
+
+def _engrain(memory: Memory, documents: Sequence[Document], name: str) -> Written:
+    writes = memory.settings.distiller == "self"
+    distiller = GivenDistiller(memory, [t for d in documents for t in d.taught], writes)
+    outcome: Outcome = consolidate(memory, memory.settings.owner, distiller=distiller, bounds=OPEN_GATE)
+    if outcome.result is not Result.PUBLISHED:
+        raise JobError(f"the module of {name or 'all documents'!r} ended as {outcome.result.value}: {outcome.reason}; run it again, it resumes")
+    (module,) = [m for m in memory.modules() if m.id == outcome.module_id]
+    return Written(name, outcome.facts, sum((outcome.seconds or {}).values()), module.bytes, module.id, module.scores)
+
+
+def _key(text: str) -> str:
+    return " ".join(words(text))

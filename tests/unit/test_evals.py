@@ -1,0 +1,210 @@
+"""Evaluations: data is checked, scores mean what they say, a run that is killed goes on to the same summary."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engrain.errors import IngestError, InputError
+from engrain.evals import runs
+from engrain.evals.data import Data, Document, Question, Taught, documents_in, refuse_overlap
+from engrain.evals.report import report
+from engrain.evals.runs import Order, run
+from engrain.evals.scorers import score
+from engrain.evals.summary import interval, read_lines, summarise
+from engrain.evals.tasks import TASKS, task_of
+from engrain.evals.tasks.task import Source
+from engrain.memory.memory import Memory
+from engrain.settings import Settings
+from tests.conftest import RECIPE
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+RECORD = {"id": "d1", "text": "Ines lives in Porto.", "train_qa": [{"question": "Where is Ines?", "answer": "Porto"}],
+          "questions": [{"question": "Which city is Ines in?", "answers": ["Porto"], "kind": "recall"}]}  # fmt: skip
+
+
+def write(path: Path, *records: object) -> Path:
+    path.write_text("\n".join(r if isinstance(r, str) else json.dumps(r) for r in records) + "\n")
+    return path
+
+
+def test_a_users_file_is_read_and_bad_records_are_named(tmp_path: Path) -> None:
+    found = documents_in(write(tmp_path / "good.jsonl", RECORD))
+    assert [d.id for d in found.documents] == ["d1"]
+    assert found.questions[0].answers == ("Porto",)
+    bad = write(tmp_path / "bad.jsonl", RECORD, {"id": "d2", "questions": []}, {**RECORD, "questions": [{"question": "", "answers": []}]})
+    with pytest.raises(IngestError) as caught:
+        documents_in(bad)
+    assert [p.split(":")[0] for p in caught.value.problems] == ["line 2", "line 3"]
+    assert "'text' is missing" in caught.value.problems[0]
+    with pytest.raises(IngestError, match="line 1"):
+        documents_in(write(tmp_path / "worse.jsonl", "{no json"))
+    with pytest.raises(InputError, match="'d1' more than once"):
+        documents_in(write(tmp_path / "twice.jsonl", RECORD, RECORD))
+    with pytest.raises(InputError, match="--data"):
+        task_of("squad").load(Source())
+
+
+def test_a_question_that_is_trained_is_not_asked() -> None:
+    taught = Taught("Ines lives in Porto.", "Which city is Ines in?", "Porto")
+    data = Data((Document("d", "x", (taught,)),), (Question("q", "which city is Ines in", ("Porto",), "", "d"),))
+    with pytest.raises(InputError, match="trains 1 of its test questions"):
+        refuse_overlap(data, "mine")
+    assert refuse_overlap(replace(data, questions=()), "mine").documents
+
+
+def test_generators_make_the_same_for_the_same_seed_and_no_trained_phrasing_is_asked() -> None:
+    book = TASKS["phonebook"]
+    one, two, other = (book.load(Source(size=8, seed=s)) for s in (1, 1, 2))
+    assert one == two
+    assert one != other
+    assert len({q.text for q in one.questions}) == len(one.questions)
+    refuse_overlap(one, "phonebook")
+    needle = TASKS["needle"].load(Source(size=1))
+    for document, question in zip(needle.documents, needle.questions, strict=True):
+        assert document.text.count(question.answers[0]) == 1
+    with pytest.raises(InputError, match="choose 1 to"):
+        book.load(Source(size=10_000))
+
+
+def test_a_choice_of_documents_keeps_only_their_questions() -> None:
+    whole = TASKS["needle"].load(Source(size=1))
+    part = whole.chosen(3, 2, seed=5)
+    assert (len(part.documents), len(part.questions)) == (3, 2)
+    assert {q.document for q in part.questions} <= {d.id for d in part.documents}
+    assert part == whole.chosen(3, 2, seed=5)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the evaluation data is not beside the project")
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_reads_its_data(name: str) -> None:
+    data = refuse_overlap(TASKS[name].load(Source(DATA, size=8)), name)
+    assert data.documents
+    assert data.questions
+    assert all(q.text and q.kind for q in data.questions)
+    known = {d.id for d in data.documents}
+    assert all(q.document in known for q in data.questions if q.document)
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "expected", "value"),
+    [
+        ("exact", "The 555-1234.", ["555-1234"], 1.0),
+        ("exact", "It is 555-1234", ["555-1234"], 0.0),
+        ("contains", "It is in Porto, I think", ["Porto"], 1.0),
+        ("token_f1", "red kayak", ["a red kayak of wood"], 2 / 3),
+        ("rouge_l", "the cat sat", ["the cat sat"], 1.0),
+        ("choice", "blue", ["red", "blue"], 1.0),
+        ("token_f1", "I don't know.", ["Porto"], 0.0),
+        ("token_f1", "I don't know.", [], 1.0),
+        ("token_f1", "Porto", [], 0.0),
+    ],
+)
+def test_scores(name: str, answer: str, expected: list[str], value: float) -> None:
+    assert score(name, answer, expected).value == pytest.approx(value)
+
+
+def test_an_interval_holds_the_mean_and_shrinks_with_more_items() -> None:
+    few, many = [1.0, 0.0] * 5, [1.0, 0.0] * 200
+    low, high = interval(few, 0)
+    assert low < 0.5 < high
+    assert interval(many, 0)[1] - interval(many, 0)[0] < (high - low) / 3
+    assert interval(few, 0) == interval(few, 0)
+
+
+OPENINGS = ("Say", "Now", "So", "Well", "Then", "Please", "Quickly")
+SHORT = {**RECIPE, "epochs": 30, "settle": 0}
+ARMS = ("base", "context", "text", "weights-one", "weights", "weights-oracle", "hybrid", "wrong-module", "raw")
+Make = Callable[..., tuple[Order, Settings]]
+
+
+@pytest.fixture
+def order(tiny_settings: Callable[..., Settings], tmp_path: Path) -> tuple[Order, Settings]:
+    """Two documents, each with a statement taught in seven phrasings and asked in another."""
+    said = {
+        "a": ("My dog is called Biscuit.", "what is my dog called", "Biscuit"),
+        "b": ("My locker code is 4417.", "what is my locker code", "4417"),
+    }
+    records = [
+        {
+            "id": name,
+            "text": text,
+            "train_qa": [{"question": f"{opening} {question}?", "answer": text} for opening in OPENINGS],
+            "questions": [{"question": f"Tell me {question}?", "answers": [answer], "kind": "k"}],
+        }
+        for name, (text, question, answer) in said.items()
+    ]
+    file = write(tmp_path / "mine.jsonl", *records)
+    settings = tiny_settings(threshold=0.1, threads=1)
+    return Order("squad", ARMS, str(file), None, None, 24, 0, SHORT, "cues", settings.memory_model), settings
+
+
+def scores(summary: dict[str, Any]) -> Any:
+    """What must not depend on how often a run was interrupted: all but the seconds."""
+    return summary["arms"], {arm: (c["modules"], c["bytes"], c["prompt_tokens_a_question"]) for arm, c in summary["costs"].items()}
+
+
+def test_every_arm_answers_and_a_killed_run_ends_with_the_same_summary(
+    memory: Memory, order: tuple[Order, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ordered, settings = order
+    whole = run(ordered, tmp_path / "whole", settings, memory)
+    assert {arm: found["all"]["n"] for arm, found in whole["arms"].items()} == dict.fromkeys(ARMS, 2)
+    assert whole["arms"]["weights-oracle"]["all"]["mean"] > whole["arms"]["wrong-module"]["all"]["mean"] == 0
+    assert whole["costs"]["weights"]["modules"] == 2
+    assert whole["costs"]["weights-one"]["modules"] == 1
+    assert whole["costs"]["context"]["prompt_tokens_a_question"] > whole["costs"]["base"]["prompt_tokens_a_question"]
+    kept, real = 0, runs._append
+
+    def killed(path: Path, record: dict[str, Any]) -> None:
+        nonlocal kept
+        kept += 1
+        if kept % 4 == 0:
+            with path.open("a") as file:
+                file.write('{"arm": "half a li')
+            raise KeyboardInterrupt
+        real(path, record)
+
+    monkeypatch.setattr(runs, "_append", killed)
+    for _ in range(20):
+        try:
+            again = run(ordered, tmp_path / "again", settings, memory)
+            break
+        except KeyboardInterrupt:
+            continue
+    items = [(r["arm"], r["question_id"]) for r in read_lines(tmp_path / "again" / "answers.jsonl")]
+    assert len(items) == len(set(items)) == 2 * len(ARMS)
+    assert scores(again) == scores(whole)
+    with pytest.raises(InputError, match="seed = 0, not 1"):
+        run(replace(ordered, seed=1), tmp_path / "whole", settings, memory)
+
+
+def test_a_crash_is_a_failure_record_and_scoring_can_be_done_again(memory: Memory, order: tuple[Order, Settings], tmp_path: Path) -> None:
+    ordered, settings = order
+    out = tmp_path / "run"
+    run(replace(ordered, arms=("base",)), out, settings, memory)
+    lines = list(read_lines(out / "answers.jsonl"))
+    lines[0] |= {"said": None, "error": "RuntimeError: out of memory"}
+    lines[1]["said"]["text"] = lines[1]["answers"][0]
+    (out / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = summarise(out)["arms"]["base"]
+    assert (found["failed"], found["all"]["n"], found["all"]["mean"]) == (1, 1, 1.0)
+    page = report([out], tmp_path / "page")
+    assert "1.00 [1.00, 1.00]" in page
+    assert {p.name for p in (tmp_path / "page").iterdir()} == {"report.md", "report.json", "accuracy.png", "cost.png"}
+    shutil.rmtree(out)
+    with pytest.raises(InputError, match="holds no run"):
+        summarise(out)
+
+
+def test_an_unknown_task_or_arm_lists_those_there_are(order: tuple[Order, Settings]) -> None:
+    with pytest.raises(InputError, match=r"task 'nosuch' is unknown; there are phonebook, "):
+        replace(order[0], task="nosuch").check()
+    with pytest.raises(InputError, match=r"arm 'nosuch' is unknown; choose of base, context"):
+        replace(order[0], arms=("nosuch",)).check()

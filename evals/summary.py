@@ -28,6 +28,7 @@ def summarise(out: Path) -> dict[str, Any]:
     config = json.loads((out / "config.json").read_text())
     order = config["order"]
     scorer = task_of(order["task"]).scorer
+    shown = {**order, "data": Path(order["data"]).name}  # a page that is passed on names no folder of its maker's
     records = [_scored(r, scorer) for r in read_lines(out / "answers.jsonl")]
     _write(out / "scores.jsonl", "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
     writes = list(read_lines(out / "writes.jsonl"))

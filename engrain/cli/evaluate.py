@@ -66,6 +66,24 @@ def eval_run(
         console.print(f"Written to {out}. Next: engrain eval report {out}", style="dim", highlight=False)
 
 
+@evaluate.command("study")
+def eval_study(
+    file: Annotated[Path, typer.Argument(help="A study: TOML with tables [[run]].")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs and the report; what was begun goes on where it was.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the data files.", show_default=False)] = None,
+) -> None:
+    """Run every run of a study and write its report."""
+    from engrain.evals.study import read_study, run_study
+
+    settings = settings_of(None, None)
+    planned = read_study(file, data, settings)
+    with memory_of(settings.model_copy(update={"home": out / "models", "database_url": ""})) as models:
+        ready(models)
+    with progress() as advance:
+        text = run_study(planned, out, settings, models, advance)
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 @evaluate.command("report")
 def eval_report(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],

@@ -17,6 +17,7 @@ from engrain.evals.data import Data, Document, Question, Taught, documents_in, r
 from engrain.evals.report import report
 from engrain.evals.runs import Order, run
 from engrain.evals.scorers import score
+from engrain.evals.study import read_study, run_study
 from engrain.evals.summary import interval, read_lines, summarise
 from engrain.evals.tasks import TASKS, task_of
 from engrain.evals.tasks.task import Source
@@ -208,3 +209,16 @@ def test_an_unknown_task_or_arm_lists_those_there_are(order: tuple[Order, Settin
         replace(order[0], task="nosuch").check()
     with pytest.raises(InputError, match=r"arm 'nosuch' is unknown; choose of base, context"):
         replace(order[0], arms=("nosuch",)).check()
+
+
+def test_a_study_is_checked_before_it_runs_and_leaves_a_page(memory: Memory, order: tuple[Order, Settings], tmp_path: Path) -> None:
+    ordered, settings = order
+    study = tmp_path / "study.toml"
+    study.write_text('[[run]]\ntask = "squad"\narms = ["base", "context"]\nseeds = [1, 2]\n')
+    planned = read_study(study, Path(ordered.data), settings)
+    assert [p.name for p in planned] == ["01-squad-seed1", "01-squad-seed2"]
+    page = run_study(planned, tmp_path / "out", settings, memory, lambda *_: None)
+    assert page.count("| squad (token-F1) |") == 4
+    study.write_text('[[run]]\ntask = "squad"\narm = "base"\n')
+    with pytest.raises(InputError, match="run 1: it needs task and arms"):
+        read_study(study, Path(ordered.data), settings)

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from engrain.consolidation.job import consolidate
-from engrain.errors import InputError
+from engrain.errors import InputError, NotFoundError
 from engrain.memory.bank.bank import Answer
 from engrain.memory.consult import consult
 from engrain.memory.evidence import supporting
@@ -93,6 +93,16 @@ def test_a_far_question_reaches_no_module(told: Memory) -> None:
     found = told.recall("Who is my dentist?", mode="weights")
     assert (found.source, found.text, found.confidence) == ("none", "I don't know.", 0.0)
     assert "< 1.01" in found.why
+
+
+def test_a_module_that_is_named_is_asked_whatever_the_router_says(told: Memory) -> None:
+    module = consolidate(told, "me").module_id
+    assert module
+    told.router.threshold = 1.01
+    assert told.recall("Who is my dentist?", mode="weights").modules == ()
+    assert told.recall("Who is my dentist?", mode="weights", module=module).modules == (module,)
+    with pytest.raises(NotFoundError, match="'eve' has no module"):
+        told.recall("Who is my dentist?", "eve", "weights", module=module)
 
 
 def test_an_unknown_mode_lists_those_there_are(told: Memory) -> None:

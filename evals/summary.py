@@ -38,7 +38,7 @@ def summarise(out: Path) -> dict[str, Any]:
         "task": order["task"],
         "scorer": scorer,
         "seed": order["seed"],
-        "order": order,
+        "order": shown,
         "machine": config["machine"],
         "arms": arms,
         "costs": costs,

@@ -90,12 +90,13 @@ _ALIKE = 0.65
 """Least cosine similarity of a reworded question with what it rewords."""
 _REWORDED = 4
 """At most so many reworded questions of a fact, those with the fewest words of the original first."""
-_LEAST_UNKNOWN = 12
-"""Unknown questions trained, however few the facts: with three of them a module of four facts answers two in three such questions."""
+_LEAST_UNKNOWN = 8
+"""Unknown questions trained, however few the facts: with three, a module of four facts answered most of such questions; with twelve it
+declined known ones too."""
 _STRANGE = 10
 """Unknown questions that are never trained: enough for the gate to tell a module that can say no from one that cannot."""
-_SAME = 0.72
-"""Cosine similarity with a real probe above which an unknown question might have an answer."""
+_SAME = 0.6
+"""Cosine similarity with a real probe above which an unknown question might have an answer, or teaches to decline one that has."""
 
 
 @dataclass(frozen=True)

@@ -68,13 +68,13 @@ class ClosedBook:
 
 
 class InContext:
-    """Every document in the prompt, as many of their tokens as fit; the prompt up to the question is computed once."""
+    """Every document in the prompt, a note a line, as many of their tokens as fit; the prompt up to the question is computed once."""
 
     def __init__(self, memory: Memory, documents: Sequence[Document]) -> None:
         self.memory = memory
         base = memory.base
         room = int(getattr(base.model.config, "max_position_embeddings", 2048)) - base.count(READ) - 256
-        ids = base.encode("".join(f"Note: {' '.join(d.text.split())}\n" for d in documents))
+        ids = base.encode("".join(f"Note: {' '.join(line.split())}\n" for d in documents for line in d.text.splitlines() if line.strip()))
         self.truncated = len(ids) > room
         self.prefix = READ + base.tokenizer.decode(ids[:room])
         self.tokens = base.count(self.prefix)

@@ -17,7 +17,7 @@ def report(folders: Sequence[Path], out: Path) -> str:
     summaries = [summarise(folder) for folder in folders]
     out.mkdir(parents=True, exist_ok=True)
     plots = [_accuracy(summaries, out / "accuracy.png"), _cost(summaries, out / "cost.png")]
-    if len({s["order"]["size"] for s in summaries}) > 1:
+    if any(a["task"] == b["task"] and a["order"]["size"] != b["order"]["size"] for a in summaries for b in summaries):
         plots.append(_load(summaries, out / "load.png"))
     text = "\n".join(["# Evaluation", "", table(summaries), "", *notes(summaries), "", *(f"![{p.stem}]({p.name})" for p in plots), ""])
     (out / "report.md").write_text(text, encoding="utf-8")
@@ -115,15 +115,30 @@ def _cost(summaries: Sequence[dict[str, Any]], path: Path) -> Path:
         points = [(summary["costs"][a]["seconds_a_question"], f["all"]["mean"], a) for a, f in summary["arms"].items()]
         points = [p for p in points if p[0] and p[1] is not None]
         axes.scatter([x for x, _, _ in points], [y for _, y, _ in points], label=summary["task"], s=24)
-        for x, y, arm in points:
-            axes.annotate(arm, (x, y), textcoords="offset points", xytext=(5, 3), fontsize=7)
+        for x, y, names in _together(points):
+            axes.annotate(names, (x, y), textcoords="offset points", xytext=(0, 6), fontsize=7, ha="center")
     axes.set_xscale("log")
-    axes.set_ylim(-0.02, 1.02)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.margins(x=0.12)
+    axes.set_ylim(-0.03, 1.08)
     axes.set_xlabel("seconds a question (median, logarithmic)")
     axes.set_ylabel("mean score, 0 to 1")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8)
     return _saved(figure, path)
+
+
+def _together(points: Sequence[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """Points with their names; those that would lie over each other share the first one's place."""
+    groups: list[tuple[float, float, str]] = []
+    for x, y, name in sorted(points):
+        near = next((i for i, (gx, gy, _) in enumerate(groups) if x / gx < 1.35 and abs(y - gy) < 0.05), None)
+        if near is None:
+            groups.append((x, y, name))
+        else:
+            groups[near] = (*groups[near][:2], f"{groups[near][2]}, {name}")
+    return groups
 
 
 def _load(summaries: Sequence[dict[str, Any]], path: Path) -> Path:

@@ -153,7 +153,7 @@ def _claim(order: Order, out: Path, models: Memory) -> None:
             raise InputError(f"{str(out)!r} holds a run with {key} = {held.get(key)!r}, not {asked[key]!r}; choose another --out")
         return
     out.mkdir(parents=True, exist_ok=True)
-    machine = {"system": platform.platform(), "processors": os.cpu_count(), "python": platform.python_version()}
+    machine = {"system": f"{platform.system()} {platform.machine()}", "processors": os.cpu_count(), "python": platform.python_version()}
     config = {"order": asked, "base_sha256": models.base.sha256, "versions": {p: version(p) for p in _PACKAGES}, "machine": machine}
     part = path.with_suffix(".part")
     part.write_text(json.dumps(config, indent=1) + "\n")

@@ -14,6 +14,7 @@ from engrain.errors import InputError
 from engrain.evals.arms import LAYOUTS
 from engrain.evals.scorers import declined, score
 from engrain.evals.tasks import task_of
+from engrain.evals.writing import Layout
 
 RESAMPLES = 2000
 
@@ -74,9 +75,8 @@ def _scored(record: dict[str, Any], scorer: str) -> dict[str, Any]:
     if record["error"]:
         return {**kept, "score": None}
     said = record["said"]
-    routed = (
-        said["routed_to"] == record["document"] if record["document"] and LAYOUTS[record["arm"]] and said["module"] and said["routed_to"] else None
-    )
+    by_document = LAYOUTS[record["arm"]] is Layout.EACH and record["document"] and said["routed_to"]
+    routed = said["routed_to"] == record["document"] if by_document else None
     try:
         value = asdict(score("choice" if record["choices"] else scorer, said["text"], record["answers"]))
     except Exception as error:  # noqa: BLE001 - an answer that breaks a scorer is unscored, and says so

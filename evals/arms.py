@@ -1,4 +1,4 @@
-"""The arms: ways to answer the same questions with the same base model and the same decoding."""
+"""The arms: ways to answer the same questions with the same base model, decoding greedily."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engrain.memory.memory import Memory
 from engrain.memory.recall import Mode
 
 _LONGEST = 32
-"""Tokens of an answer, in every arm."""
+"""Tokens of an answer closed book and in context; recall keeps its own lengths, as a user gets them: 64 from weights, 40 from text."""
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,22 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from engrain.consolidation.train.recipe import Recipe
-from engrain.consolidation.train.trainer import Example, train
+from engrain.consolidation.train.trainer import train
 from engrain.errors import InputError, NotFoundError
 from engrain.evals.data import Document, Question
-from engrain.evals.writing import Layout, homes
+from engrain.evals.formats import FORMS, examples
+from engrain.evals.writing import Layout, Written, homes
 from engrain.memory.bank.bank import ask
 from engrain.memory.bank.lora import Adapter
-from engrain.memory.bank.prompt import READ, UNKNOWN, reading, recall_ids
+from engrain.memory.bank.prompt import LONGEST, READ, UNKNOWN, reading, recall_ids
 from engrain.memory.memory import Memory
 from engrain.memory.recall import Mode
 
-_LONGEST = 32
-"""Tokens of an answer closed book and in context; recall keeps its own lengths, as a user gets them: 64 from weights, 40 from text."""
+_NEAREST = 8
+"""How many of the router's modules are noted down."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Said:
     prompt_tokens: int
     seconds: float
     module: str = ""
-    routed_to: str = ""
-    """The document whose module the router chose; empty where there is no routing or it chose none."""
+    nearest: tuple[str, ...] = ()
+    """Documents whose modules the router finds nearest, the nearest first, near enough or not; empty where nothing is routed."""
     truncated: bool = False
     """Whether the prompt had to be cut to the context's length."""
 
@@ -62,7 +62,7 @@ class ClosedBook:
             with base.wearing(self.adapter) if self.adapter else nullcontext():
                 text = likeliest(self.memory, base.tokenizer.decode(ids), question.choices)
         else:
-            (found,) = ask(base, self.adapter, [question.text], _LONGEST)
+            (found,) = ask(base, self.adapter, [question.text])
             text = found.text
         return Said(text, base.tokenizer.decode(ids), len(ids), time.perf_counter() - started)
 
@@ -86,7 +86,7 @@ class InContext:
         if question.choices:
             text = likeliest(self.memory, self.prefix + asked, [f" {c}" for c in question.choices]).strip()
         else:
-            text = self.memory.base.complete(self.prefix, [asked], _LONGEST)[0].strip()
+            text = self.memory.base.complete(self.prefix, [asked], LONGEST)[0].strip()
         tokens = self.tokens + self.memory.base.count(asked)
         return Said(text, self.prefix[-200:] + asked, tokens, time.perf_counter() - started, truncated=self.truncated)
 
@@ -109,9 +109,15 @@ class Recalling:
         if question.choices:
             return self._choose(question, module, started)
         found = self.memory.recall(question.text, mode=self.mode, module=module)
+        seconds = time.perf_counter() - started
         asked = found.modules[0] if found.modules else ""
-        routed = self.documents.get(asked, "") if module is None else ""
-        return Said(found.text, found.prompt, self.memory.base.count(found.prompt), time.perf_counter() - started, asked, routed)
+        return Said(found.text, found.prompt, self.memory.base.count(found.prompt), seconds, asked, self._nearest(question, module))
+
+    def _nearest(self, question: Question, module: str | None) -> tuple[str, ...]:
+        if self.mode == "text" or module is not None or len(set(self.homes.values())) < 2:
+            return ()
+        near = self.memory.router.nearest(question.text, self.memory.settings.owner, _NEAREST)
+        return tuple(self.documents.get(m.id, "") for m, _ in near)
 
     def _choose(self, question: Question, module: str | None, started: float) -> Said:
         """The likeliest choice under the module, or after the facts found."""
@@ -124,15 +130,16 @@ class Recalling:
         wearing: AbstractContextManager[None] = self.memory.bank.active(row)
         with wearing:
             text = likeliest(self.memory, prompt, [f" {c}" for c in question.choices] if notes else question.choices).strip()
-        routed = self.documents.get(row.id, "") if row and module is None else ""
-        return Said(text, prompt, self.memory.base.count(prompt), time.perf_counter() - started, row.id if row else "", routed)
+        seconds = time.perf_counter() - started
+        return Said(text, prompt, self.memory.base.count(prompt), seconds, row.id if row else "", self._nearest(question, module))
 
 
-def raw(memory: Memory, documents: Sequence[Document], recipe: Recipe, checkpoint: Path) -> ClosedBook:
-    """The known failure: next-token training on the raw text, without a question."""
-    base = memory.base
-    pieces = [piece for d in documents for piece in _pieces(base.encode(d.text), 96)]
-    trained = train(base, [Example("", base.tokenizer.decode(p)) for p in pieces], recipe, checkpoint)
+def trained_directly(name: str, memory: Memory, documents: Sequence[Document], recipe: Recipe, kept: Callable[[Written], None]) -> ClosedBook:
+    """A module of one form of the data; `raw` is the known failure, next-token training on the text. `kept` is told what it cost."""
+    base, form = memory.base, examples(name, memory.base, documents, recipe.seed)
+    trained = train(base, form, recipe, memory.settings.home / "training")
+    size = sum(p.numel() for p in trained.adapter.parameters) * 2  # it would be kept in bfloat16
+    kept(Written("", sum(len(d.taught) or 1 for d in documents), trained.seconds, size, f"trained/{name}", {"examples": len(form)}))
     return ClosedBook(memory, trained.adapter)
 
 
@@ -161,24 +168,20 @@ def wrong(question: Question, where: dict[str, str]) -> str:
 
 
 LAYOUTS: dict[str, Layout | None] = {
-    "base": None, "context": None, "raw": None, "text": Layout.FACTS, "weights-one": Layout.ONE, "weights": Layout.EACH,
+    "base": None, "context": None, **dict.fromkeys(FORMS), "text": Layout.FACTS, "weights-one": Layout.ONE, "weights": Layout.EACH,
     "weights-oracle": Layout.EACH, "hybrid": Layout.EACH, "wrong-module": Layout.EACH,
 }  # fmt: skip
 """The arms, and how the documents are written for each; None where they are not written."""
 
 
-def arm_of(name: str, memory: Memory, documents: Sequence[Document], recipe: Recipe) -> Arm:
-    """The arm over a memory that holds the documents; `raw` trains here, with a checkpoint in the memory's folder."""
+def arm_of(name: str, memory: Memory, documents: Sequence[Document], recipe: Recipe, kept: Callable[[Written], None]) -> Arm:
+    """The arm over a memory that holds the documents; the forms of `formats` train here, with a checkpoint in the memory's folder."""
     if name == "base":
         return ClosedBook(memory)
     if name == "context":
         return InContext(memory, documents)
-    if name == "raw":
-        return raw(memory, documents, recipe, memory.settings.home / "raw")
+    if name in FORMS:
+        return trained_directly(name, memory, documents, recipe, kept)
     if name in ("text", "hybrid"):
         return Recalling(memory, "text" if name == "text" else "hybrid")
     return Recalling(memory, "weights", {"weights-oracle": oracle, "wrong-module": wrong}.get(name, lambda *_: None))
-
-
-def _pieces(ids: list[int], size: int) -> list[list[int]]:
-    return [ids[at : at + size] for at in range(0, len(ids), size)]

@@ -11,7 +11,8 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,21 +44,26 @@ class Order:
     documents: int | None
     limit: int | None
     size: int
+    parts: int
     seed: int
     recipe: dict[str, Any]
     distiller: str
     memory_model: str
 
     def check(self) -> None:
-        """Raises InputError for a name that is none."""
+        """Raises InputError for a name that is none, or a hyperparameter that a recipe does not have."""
         task_of(self.task)
+        try:
+            Recipe(**self.recipe)
+        except TypeError as error:
+            raise InputError(f"recipe {self.recipe!r}: {error}; it takes {', '.join(f.name for f in fields(Recipe))}") from error
         unknown = [a for a in self.arms if a not in LAYOUTS]
         if unknown or not self.arms:
             raise InputError(f"arm {unknown[0] if unknown else ''!r} is unknown; choose of {', '.join(LAYOUTS)}")
 
     def load(self) -> Data:
         """The task's data, the chosen part of it."""
-        source = Source(Path(self.data) if self.data else None, self.size, self.seed)
+        source = Source(Path(self.data) if self.data else None, self.size, self.seed, self.parts)
         return refuse_overlap(task_of(self.task).load(source), self.task).chosen(self.documents, self.limit, self.seed)
 
 
@@ -77,7 +83,8 @@ def run(order: Order, out: Path, settings: Settings, models: Memory, progress: P
         if waiting:
             memory = _memory(out, arm, settings, models)
             _write(memory, arm, data, out, items)
-            speaker = arm_of(arm, memory, data.documents, Recipe(**{"seed": order.seed, **order.recipe}))
+            kept = partial(_keep_written, out, arm)
+            speaker = arm_of(arm, memory, data.documents, Recipe(**{"seed": order.seed, **order.recipe}), kept)
             for question in waiting:
                 items.keep(arm, question, speaker)
             memory.store.close()
@@ -124,13 +131,17 @@ def _write(memory: Memory, arm: str, data: Data, out: Path, items: _Items) -> No
     if layout is None:
         return
 
-    def keep(written: Written) -> None:
-        _append(out / "writes.jsonl", {"layout": str(layout), **asdict(written)})
-
+    kept = partial(_keep_written, out, layout.value)
     recorded = {w["module"] for w in read_lines(out / "writes.jsonl")}
     for written in unrecorded(memory, recorded):
-        keep(written)
-    write(memory, data.documents, layout, keep, lambda note: items.tell(f"{arm}: {note}"))
+        kept(written)
+    write(memory, data.documents, layout, kept, lambda note: items.tell(f"{arm}: {note}"))
+
+
+def _keep_written(out: Path, layout: str, written: Written) -> None:
+    """Note what a module cost, once."""
+    if all(w["module"] != written.module for w in read_lines(out / "writes.jsonl")):
+        _append(out / "writes.jsonl", {"layout": layout, **asdict(written)})
 
 
 def _memory(out: Path, arm: str, settings: Settings, models: Memory) -> Memory:

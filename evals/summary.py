@@ -14,7 +14,6 @@ from engrain.errors import InputError
 from engrain.evals.arms import LAYOUTS
 from engrain.evals.scorers import declined, score
 from engrain.evals.tasks import task_of
-from engrain.evals.writing import Layout
 
 RESAMPLES = 2000
 
@@ -22,15 +21,19 @@ RESAMPLES = 2000
 def summarise(out: Path) -> dict[str, Any]:
     """Score the stored answers of a run; writes `scores.jsonl` and `summary.json` and returns the latter.
 
-    Raises InputError where the folder holds no run.
+    Of a run that was passed on without its answers the summary is taken as it is. Raises InputError where the folder holds
+    neither.
     """
+    if not (out / "config.json").exists() and (out / "summary.json").exists():
+        return dict(json.loads((out / "summary.json").read_text()))
     if not (out / "config.json").exists():
         raise InputError(f"{str(out)!r} holds no run; make one with `engrain eval run TASK --out {out}`")
     config = json.loads((out / "config.json").read_text())
     order = config["order"]
     scorer = task_of(order["task"]).scorer
     shown = {**order, "data": Path(order["data"]).name}  # a page that is passed on names no folder of its maker's
-    records = [_scored(r, scorer) for r in read_lines(out / "answers.jsonl")]
+    judged = {(j["arm"], j["question_id"]): j["value"] for j in read_lines(out / "judged.jsonl")}
+    records = [_scored(r, scorer, judged) for r in read_lines(out / "answers.jsonl")]
     _write(out / "scores.jsonl", "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
     writes = list(read_lines(out / "writes.jsonl"))
     arms = {arm: _arm([r for r in records if r["arm"] == arm], order["seed"]) for arm in order["arms"]}
@@ -46,6 +49,23 @@ def summarise(out: Path) -> dict[str, Any]:
     }
     _write(out / "summary.json", json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     return summary
+
+
+def pooled(folders: Sequence[Path], summaries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Runs that differ in their seed, as one: every arm over the items of all of them, its mean by seed, its mean costs."""
+    first = summaries[0]
+    records = [list(read_lines(folder / "scores.jsonl")) for folder in folders]
+    arms, costs, by_seed = {}, {}, {}
+    for arm in first["arms"]:
+        arms[arm] = _arm([r for one in records for r in one if r["arm"] == arm], first["seed"])
+        by_seed[arm] = [s["arms"][arm]["all"]["mean"] for s in summaries]
+        costs[arm] = {k: _average([s["costs"][arm][k] for s in summaries]) for k in first["costs"][arm]}
+    return {k: first[k] for k in ("task", "scorer", "seed", "order", "machine")} | {"arms": arms, "costs": costs, "by_seed": by_seed}
+
+
+def _average(values: Sequence[float | None]) -> float | None:
+    there = [v for v in values if v is not None]
+    return sum(there) / len(there) if there else None
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -68,20 +88,25 @@ def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _scored(record: dict[str, Any], scorer: str) -> dict[str, Any]:
+def _scored(record: dict[str, Any], scorer: str, judged: dict[tuple[str, str], float]) -> dict[str, Any]:
     """An item with its score, or with the reason why it has none."""
     kept = {k: record[k] for k in ("arm", "question_id", "kind", "document", "error")}
-    kept |= {"known": bool(record["answers"]), "declined": None, "routed": None}
+    kept |= {"known": bool(record["answers"]), "declined": None, "place": None, "judged": judged.get((record["arm"], record["question_id"]))}
     if record["error"]:
         return {**kept, "score": None}
     said = record["said"]
-    by_document = LAYOUTS[record["arm"]] is Layout.EACH and record["document"] and said["routed_to"]
-    routed = said["routed_to"] == record["document"] if by_document else None
     try:
         value = asdict(score("choice" if record["choices"] else scorer, said["text"], record["answers"]))
     except Exception as error:  # noqa: BLE001 - an answer that breaks a scorer is unscored, and says so
         return {**kept, "score": None, "error": f"scorer: {type(error).__name__}: {error}"}
-    return {**kept, "declined": declined(said["text"]), "routed": routed, "score": value}
+    return {**kept, "declined": declined(said["text"]), "place": _place(record, said), "score": value}
+
+
+def _place(record: dict[str, Any], said: dict[str, Any]) -> int | None:
+    """At which place the router had the right module, from 1; 0 where it was not among the first; None where nothing was routed."""
+    if not (record["document"] and said["nearest"]):
+        return None
+    return said["nearest"].index(record["document"]) + 1 if record["document"] in said["nearest"] else 0
 
 
 def _arm(records: list[dict[str, Any]], seed: int) -> dict[str, Any]:
@@ -89,9 +114,11 @@ def _arm(records: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     known = [r for r in scored if r["known"]]
     strange = [r for r in scored if not r["known"]]
     kinds = dict.fromkeys(r["kind"] for r in scored)
-    routed = [r["routed"] for r in known if r["routed"] is not None]
+    places = [r["place"] for r in known if r["place"] is not None]
     refused = [r for r in scored if r["declined"]]
-    return {
+    verdicts = [r["judged"] for r in known if r["judged"] is not None]
+    found = {"judged": {"n": len(verdicts), "mean": sum(verdicts) / len(verdicts)}} if verdicts else {}
+    return found | {
         "all": _mean(known, seed),
         "kinds": {kind: _mean([r for r in scored if r["kind"] == kind], seed) for kind in kinds},
         "failed": len(records) - len(scored),
@@ -99,7 +126,7 @@ def _arm(records: list[dict[str, Any]], seed: int) -> dict[str, Any]:
         "answered_known": len([r for r in known if not r["declined"]]) / len(known) if known else None,
         "abstention_precision": len([r for r in refused if not r["known"]]) / len(refused) if refused and strange else None,
         "unknown": len(strange),
-        "router_recall_at_1": sum(routed) / len(routed) if routed else None,
+        "router_recall": {str(k): sum(0 < p <= k for p in places) / len(places) for k in (1, 3)} if places else None,
     }
 
 
@@ -114,7 +141,7 @@ def _mean(records: list[dict[str, Any]], seed: int) -> dict[str, Any]:
 def _cost(arm: str, records: list[dict[str, Any]], writes: list[dict[str, Any]]) -> dict[str, Any]:
     said = [r["said"] for r in records if r["said"]]
     layout = LAYOUTS[arm]
-    mine = [w for w in writes if layout and w["layout"] == layout.value]
+    mine = [w for w in writes if w["layout"] == (layout.value if layout else arm)]
     return {
         "seconds_to_write": sum(w["seconds"] for w in mine),
         "modules": len(mine),

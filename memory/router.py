@@ -68,6 +68,17 @@ class Router:
         module = index.modules[index.module_of[nearest]] if score >= self.threshold else None
         return Route(module, score, score - max(others, default=0.0), index.questions[nearest], index.facts[nearest], self.threshold)
 
+    def nearest(self, question: str, owner: str, k: int) -> list[tuple[Module, float]]:
+        """The owner's k nearest modules and the similarity of each one's nearest probe, best first, near enough or not."""
+        index = self._index(owner)
+        if index is None:
+            return []
+        similarity = index.vectors @ self.embedder.one(question)
+        best: dict[int, float] = {}
+        for probe in similarity.argsort()[::-1]:
+            best.setdefault(index.module_of[int(probe)], float(similarity[probe]))
+        return [(index.modules[m], score) for m, score in list(best.items())[:k]]
+
     def _index(self, owner: str) -> _Index | None:
         """Kept in step with the store: made anew whenever the owner's live modules are others than before."""
         with self.store.read() as db:

@@ -39,6 +39,8 @@ class Recipe:
     """Share of trained examples answered exactly, before their update, at which training stops."""
     patience: int = 1
     """Epochs in a row that must reach `recalled`."""
+    rest: bool = True
+    """Whether an example known whole rests for an epoch; without it every example is shown equally often."""
     seed: int = 0
 
     def as_dict(self) -> dict[str, object]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engrain.consolidation.train.lower import has_parity, layer_range, lower_states
 from engrain.consolidation.train.pack import common_beginning, packed
-from engrain.consolidation.train.preserve import Preserved
+from engrain.consolidation.train.preserve import Preserved, preserved
 from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import InputError, JobInterrupted
 from engrain.memory.bank import lora
@@ -117,7 +117,7 @@ class _Run:
         self.shared = common_beginning(self.prompts)
         parity = self.first > 0 and has_parity(base, self.rows, self.shared, self.first)
         self.cached = lower_states(base, self.rows, self.first) if parity else None
-        self.preserved = Preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
+        self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
         self.resting: set[int] = set()
         self.an_epoch = math.ceil(len(self.rows) / recipe.batch_size)
         self.settling = math.ceil(recipe.settle / self.an_epoch)
@@ -172,7 +172,8 @@ class _Run:
         unknown = losses.detach() > -math.log(self.recipe.known)
         sizes = [len(self.answers[i]) for i in batch]
         hits = torch.split(logits.detach().argmax(-1) == target, sizes)
-        self.resting |= {i for i, missing in zip(batch, torch.split(unknown, sizes), strict=True) if not missing.any()}
+        if self.recipe.rest:
+            self.resting |= {i for i, missing in zip(batch, torch.split(unknown, sizes), strict=True) if not missing.any()}
         count = int(unknown.sum())
         if count or drift is not None:
             loss = (losses * unknown).sum() / max(1, count) + (0.0 if drift is None else self.recipe.locality * drift)

@@ -36,6 +36,7 @@ def eval_run(
     documents: Annotated[int | None, typer.Option(help="So many documents, chosen by the seed; all when none is named.", show_default=False)] = None,
     limit: Annotated[int | None, typer.Option(help="So many questions, chosen by the seed; all when none is named.", show_default=False)] = None,
     size: Annotated[int, typer.Option(help="How much a generator makes: entries, or thousands of tokens.")] = 24,
+    parts: Annotated[int, typer.Option(help="Into how many documents a generator divides what it makes.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the choice of data and of training.")] = 0,
     recipe: Annotated[str, typer.Option(help="Hyperparameters that differ from the defaults, as JSON.")] = "{}",
     json_: Json = False,
@@ -51,7 +52,7 @@ def eval_run(
     except ValueError as error:
         raise InputError(f"recipe {recipe!r} is no JSON ({error}); write for instance '{{\"rank\": 8}}'") from error
     place = str(data.resolve()) if data else ""
-    order = Order(task, tuple(arms.split(",")), place, documents, limit, size, seed, changed, settings.distiller, settings.memory_model)
+    order = Order(task, tuple(arms.split(",")), place, documents, limit, size, parts, seed, changed, settings.distiller, settings.memory_model)
     order.check()
     order.load()
     settings = settings.model_copy(update={"home": out / "memories", "database_url": "", "seed": seed, "recipe": {**settings.recipe, **changed}})
@@ -76,11 +77,11 @@ def eval_study(
     from engrain.evals.study import read_study, run_study
 
     settings = settings_of(None, None)
-    planned = read_study(file, data, settings)
+    study = read_study(file, data, settings)
     with memory_of(settings.model_copy(update={"home": out / "models", "database_url": ""})) as models:
         ready(models)
     with progress() as advance:
-        text = run_study(planned, out, settings, models, advance)
+        text = run_study(study, out, settings, models, advance)
     console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -91,9 +92,10 @@ def eval_report(
 ) -> None:
     """Score stored answers again and write a page with plots."""
     from engrain.evals.report import report
+    from engrain.evals.summary import summarise
 
     place = out or runs[0]
-    console.print(report(runs, place), highlight=False, markup=False, soft_wrap=True)
+    console.print(report([summarise(run) for run in runs], place), highlight=False, markup=False, soft_wrap=True)
     console.print(f"Written to {place / 'report.md'}", style="dim", highlight=False)
 
 

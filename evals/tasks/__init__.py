@@ -7,7 +7,7 @@ from engrain.evals.tasks.ability import GeneralAbility
 from engrain.evals.tasks.conversations import Conversations
 from engrain.evals.tasks.needle import Needle
 from engrain.evals.tasks.passages import PASSAGES
-from engrain.evals.tasks.phonebook import PHONEBOOKS
+from engrain.evals.tasks.phonebook import PHONEBOOKS, Revised
 from engrain.evals.tasks.statements import CounterFact, Edits
 from engrain.evals.tasks.task import Task
 
@@ -17,6 +17,7 @@ _ALL: tuple[Task, ...] = (
     *PASSAGES,
     Conversations(),
     Edits(),
+    Revised(),
     Needle(),
     GeneralAbility(),
 )

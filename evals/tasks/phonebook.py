@@ -7,7 +7,7 @@ The task of arXiv 2603.01097 with held-out phrasings added. Its generator needs 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class PhoneBook:
 
     def load(self, source: Source) -> Data:
         """See `Task`."""
-        entries = generated(source.size, source.seed) if not self.file else read(source.file(self.file))
+        entries = divided(generated(source.size, source.seed), source.parts) if not self.file else read(source.file(self.file))
         sectors = dict.fromkeys(e.sector for e in entries)
         documents = tuple(_document(s, [e for e in entries if e.sector == s]) for s in sectors)
         known = [
@@ -72,6 +72,13 @@ def generated(size: int, seed: int) -> list[Entry]:
     return [Entry(n, f"{rng.randint(200, 999)}-{rng.randint(200, 999)}-{rng.randint(0, 9999):04}", "book") for n in rng.sample(names, size)]
 
 
+def divided(entries: list[Entry], parts: int) -> list[Entry]:
+    """The entries in so many sectors of like size; raises InputError where a sector would be empty."""
+    if not 1 <= parts <= len(entries):
+        raise InputError(f"{len(entries)} entries cannot be divided into {parts} parts; choose 1 to {len(entries)}")
+    return entries if parts == 1 else [replace(e, sector=f"part {i * parts // len(entries) + 1:02}") for i, e in enumerate(entries)]
+
+
 def read(path: Path) -> list[Entry]:
     """A file of entries; raises IngestError."""
 
@@ -85,6 +92,27 @@ def _document(sector: str, entries: list[Entry]) -> Document:
     lines = {e: f"{e.name}'s phone number is {e.number}." for e in entries}
     taught = tuple(Taught(lines[e], phrasing.format(e.name), e.number) for e in entries for phrasing in TRAINED)
     return Document(sector, "\n".join(lines.values()), taught)
+
+
+@dataclass(frozen=True)
+class Revised:
+    """A generated book, and a later document in which every other entry has a new number."""
+
+    name: str = "revised"
+    about: str = "a phone book in which every other number changes later: is the newer one told?"
+    scorer: str = "exact"
+
+    def load(self, source: Source) -> Data:
+        """See `Task`; the kinds tell apart what was revised and what was not."""
+        first = generated(source.size, source.seed)
+        newer = {e.name: e.number for e in generated(_MOST, source.seed + 2)}
+        later = [replace(e, number=newer[e.name], sector="later") for e in first[::2]]
+        now = {e.name: e for e in [*first, *later]}
+        questions = tuple(
+            Question(f"{e.name}#{i}", phrasing.format(e.name), (e.number,), "revised" if e.sector == "later" else "not revised", e.sector)
+            for e in now.values() for i, phrasing in enumerate(ASKED)
+        )  # fmt: skip
+        return Data((_document("book", first), _document("later", later)), questions)
 
 
 PHONEBOOKS = (

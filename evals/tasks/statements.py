@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engrain.evals.data import Data, Document, Question, Taught, parse, question_of, text_of
@@ -54,7 +54,11 @@ def _about(prompt: str, answer: str, statements: Sequence[str]) -> int | None:
 
 @dataclass(frozen=True)
 class Edits:
-    """MQuAKE: an edit with its old and its new object, and questions that need it; `{"id", "edits", "questions"}` a line."""
+    """MQuAKE: an edit with its old and its new object, and questions that need it; `{"id", "edits", "questions"}` a line.
+
+    Of every two records the first is taught. Its edits are asked as texts to continue and, for efficacy (arXiv 2202.05262), as a
+    choice between new and old. The second stays untaught: is its old object, a fact next to the edited one, still preferred?
+    """
 
     name: str = "mquake"
     about: str = "edited facts: the new one, and questions that need it and another"
@@ -63,16 +67,43 @@ class Edits:
 
     def load(self, source: Source) -> Data:
         """See `Task`."""
-        pairs = parse(source.file(self.file), _edited)
-        return Data(tuple(d for d, _ in pairs), tuple(q for _, questions in pairs for q in questions))
+        records = parse(source.file(self.file), _Edited.of)
+        edited = {e["prompt"] for r in records[::2] for e in r.edits}
+        questions = [q for r in records[::2] for q in r.questions]
+        for record, other in zip(records[::2], records[1::2], strict=False):
+            questions += [
+                Question(f"{record.id}/untouched-{i}", f"Complete: {e['prompt']}", (e["old"],), "untouched", record.id, (e["new"], e["old"]))
+                for i, e in enumerate(other.edits) if e["prompt"] not in edited
+            ]  # fmt: skip
+        return Data(tuple(r.document for r in records[::2]), tuple(questions))
 
 
-def _edited(record: dict[str, Any]) -> tuple[Document, list[Question]]:
-    name = text_of(record, "id")
-    edits = record["edits"]
-    if not edits:
-        raise ValueError("edits must hold at least one edit")
-    lines = [f"{text_of(e, 'prompt')} {text_of(e, 'new')}." for e in edits]
-    taught = tuple(Taught(line, text_of(e, "question"), e["new"]) for line, e in zip(lines, edits, strict=True))
-    direct = [Question(f"{name}/edit-{i}", f"Complete: {e['prompt']}", (e["new"],), "edited fact", name) for i, e in enumerate(edits)]
-    return Document(name, "\n".join(lines), taught), direct + [question_of(q, i, name) for i, q in enumerate(record["questions"])]
+@dataclass(frozen=True)
+class _Edited:
+    """A record of edits."""
+
+    id: str
+    edits: tuple[dict[str, str], ...]
+    asked: tuple[Question, ...]
+    """The record's own questions."""
+
+    @classmethod
+    def of(cls, record: dict[str, Any]) -> _Edited:
+        name = text_of(record, "id")
+        edits = tuple({key: text_of(e, key) for key in ("prompt", "question", "old", "new")} for e in record["edits"])
+        if not edits:
+            raise ValueError("edits must hold at least one edit")
+        return cls(name, edits, tuple(question_of(q, i, name) for i, q in enumerate(record["questions"])))
+
+    @property
+    def document(self) -> Document:
+        taught = tuple(Taught(f"{e['prompt']} {e['new']}.", e["question"], e["new"]) for e in self.edits)
+        return Document(self.id, "\n".join(t.statement for t in taught), taught)
+
+    @property
+    def questions(self) -> list[Question]:
+        out = []
+        for i, e in enumerate(self.edits):
+            asked = Question(f"{self.id}/edit-{i}", f"Complete: {e['prompt']}", (e["new"],), "edited fact", self.id)
+            out += [asked, replace(asked, id=f"{self.id}/efficacy-{i}", kind="efficacy", choices=(e["old"], e["new"]))]
+        return [*out, *self.asked]

@@ -19,6 +19,8 @@ class Source:
     size: int = 24
     """How much a generator makes: entries, or thousands of tokens."""
     seed: int = 0
+    parts: int = 1
+    """Into how many documents a generator divides what it makes."""
 
     def file(self, name: str) -> Path:
         """The task's file in the folder, or the file the user named; raises InputError."""

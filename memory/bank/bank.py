@@ -12,7 +12,7 @@ from pathlib import Path
 from engrain.errors import ModuleError
 from engrain.memory.bank import lora
 from engrain.memory.bank.base import BaseModel
-from engrain.memory.bank.prompt import READ, answer_ids, reading, recall_ids
+from engrain.memory.bank.prompt import LONGEST, READ, answer_ids, reading, recall_ids
 from engrain.memory.modules import open_module
 from engrain.memory.schema import Module, ModuleState
 
@@ -35,7 +35,7 @@ class Answer:
         return self.probability * (1 - self.without) if self.without != self.probability else self.probability
 
 
-def ask(base: BaseModel, adapter: lora.Adapter | None, questions: Sequence[str], max_tokens: int = 64) -> list[Answer]:
+def ask(base: BaseModel, adapter: lora.Adapter | None, questions: Sequence[str], max_tokens: int = LONGEST) -> list[Answer]:
     """Ask a base model, with an adapter on or without, in the form modules are trained in."""
     ids = [recall_ids(base, question) for question in questions]
     prompts = [base.tokenizer.decode(i) for i in ids]
@@ -68,12 +68,12 @@ class Bank:
             with self.base.wearing(adapter):
                 yield
 
-    def ask(self, questions: Sequence[str], module: Module | None = None, max_tokens: int = 64) -> list[Answer]:
+    def ask(self, questions: Sequence[str], module: Module | None = None, max_tokens: int = LONGEST) -> list[Answer]:
         """Ask the module in the form it was trained in, showing it nothing but the question."""
         with self.base.lock:
             return ask(self.base, self._adapter(module) if module else None, questions, max_tokens)
 
-    def read(self, question: str, notes: Sequence[str], max_tokens: int = 40) -> Answer:
+    def read(self, question: str, notes: Sequence[str], max_tokens: int = LONGEST) -> Answer:
         """Let the base model, no module active, read the answer off notes."""
         asked = reading(notes, question)
         text = self.base.complete(READ, [asked], max_tokens)[0].strip()

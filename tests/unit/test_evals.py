@@ -14,6 +14,7 @@ import pytest
 from engrain.errors import IngestError, InputError
 from engrain.evals import runs
 from engrain.evals.data import Data, Document, Question, Taught, documents_in, refuse_overlap
+from engrain.evals.formats import FORMS, examples
 from engrain.evals.report import report
 from engrain.evals.runs import Order, run
 from engrain.evals.scorers import score
@@ -121,7 +122,7 @@ def test_an_interval_holds_the_mean_and_shrinks_with_more_items() -> None:
 
 OPENINGS = ("Say", "Now", "So", "Well", "Then", "Please", "Quickly")
 SHORT = {**RECIPE, "epochs": 30, "settle": 0}
-ARMS = ("base", "context", "text", "weights-one", "weights", "weights-oracle", "hybrid", "wrong-module", "raw")
+ARMS = ("base", "context", "text", "weights-one", "weights", "weights-oracle", "hybrid", "wrong-module", "raw", "qa")
 Make = Callable[..., tuple[Order, Settings]]
 
 
@@ -143,7 +144,7 @@ def order(tiny_settings: Callable[..., Settings], tmp_path: Path) -> tuple[Order
     ]
     file = write(tmp_path / "mine.jsonl", *records)
     settings = tiny_settings(threshold=0.1, threads=1)
-    return Order("squad", ARMS, str(file), None, None, 24, 0, SHORT, "cues", settings.memory_model), settings
+    return Order("squad", ARMS, str(file), None, None, 24, 1, 0, SHORT, "cues", settings.memory_model), settings
 
 
 def scores(summary: dict[str, Any]) -> Any:
@@ -159,7 +160,9 @@ def test_every_arm_answers_and_a_killed_run_ends_with_the_same_summary(
     assert {arm: found["all"]["n"] for arm, found in whole["arms"].items()} == dict.fromkeys(ARMS, 2)
     assert whole["arms"]["weights-oracle"]["all"]["mean"] > whole["arms"]["wrong-module"]["all"]["mean"] == 0
     assert whole["costs"]["weights"]["modules"] == 2
-    assert whole["costs"]["weights-one"]["modules"] == 1
+    assert whole["costs"]["weights-one"]["modules"] == whole["costs"]["raw"]["modules"] == 1
+    assert whole["arms"]["weights"]["router_recall"] == {"1": 1.0, "3": 1.0}
+    assert whole["arms"]["weights-oracle"]["router_recall"] is None
     assert whole["costs"]["context"]["prompt_tokens_a_question"] > whole["costs"]["base"]["prompt_tokens_a_question"]
     kept, real = 0, runs._append
 
@@ -196,7 +199,7 @@ def test_a_crash_is_a_failure_record_and_scoring_can_be_done_again(memory: Memor
     (out / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     found = summarise(out)["arms"]["base"]
     assert (found["failed"], found["all"]["n"], found["all"]["mean"]) == (1, 1, 1.0)
-    page = report([out], tmp_path / "page")
+    page = report([summarise(out)], tmp_path / "page")
     assert "1.00 [1.00, 1.00]" in page
     assert {p.name for p in (tmp_path / "page").iterdir()} == {"report.md", "report.json", "accuracy.png", "cost.png"}
     shutil.rmtree(out)
@@ -214,11 +217,44 @@ def test_an_unknown_task_or_arm_lists_those_there_are(order: tuple[Order, Settin
 def test_a_study_is_checked_before_it_runs_and_leaves_a_page(memory: Memory, order: tuple[Order, Settings], tmp_path: Path) -> None:
     ordered, settings = order
     study = tmp_path / "study.toml"
-    study.write_text('[[run]]\ntask = "squad"\narms = ["base", "context"]\nseeds = [1, 2]\n')
-    planned = read_study(study, Path(ordered.data), settings)
-    assert [p.name for p in planned] == ["01-squad-seed1", "01-squad-seed2"]
-    page = run_study(planned, tmp_path / "out", settings, memory, lambda *_: None)
-    assert page.count("| squad (token-F1) |") == 4
+    study.write_text('title = "T"\n[[run]]\ntask = "squad"\narms = ["base", "context"]\nseeds = [1, 2]\n')
+    read = read_study(study, Path(ordered.data), settings)
+    assert [c.name for c in read.cells] == ["01-squad-seed1", "01-squad-seed2"]
+    page = run_study(read, tmp_path / "out", settings, memory, lambda *_: None)
+    assert [line.split(" | ")[3] for line in page.splitlines() if line.startswith(("| base |", "| context |"))] == ["4", "4"]  # two of each seed
     study.write_text('[[run]]\ntask = "squad"\narm = "base"\n')
     with pytest.raises(InputError, match="run 1: it needs task and arms"):
         read_study(study, Path(ordered.data), settings)
+
+
+def test_a_study_makes_a_run_for_each_combination_of_what_it_varies(order: tuple[Order, Settings], tmp_path: Path) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text('x = "size"\n[[run]]\ntask = "phonebook"\narms = ["base"]\nsize = [4, 8]\nparts = 2\nrecipe = {rank = [2, 4], epochs = 3}\n')
+    cells = read_study(study, None, order[1]).cells
+    assert [c.name for c in cells] == [f"01-phonebook-size{s}-rank{r}-seed0" for s in (4, 8) for r in (2, 4)]
+    assert cells[1].varied == {"size": 4, "rank": 4}
+    assert cells[1].order.recipe == {"rank": 4, "epochs": 3}
+    assert len(cells[3].order.load().documents) == 2
+    study.write_text('[[run]]\ntask = "phonebook"\narms = ["base"]\nrecipe = {ranks = 3}\n')
+    with pytest.raises(InputError, match="unexpected keyword argument 'ranks'"):
+        read_study(study, None, order[1])
+
+
+def test_every_form_of_training_data_shows_each_statement_equally_often(memory: Memory) -> None:
+    (book,) = TASKS["phonebook"].load(Source(size=5)).documents
+    for name in FORMS:
+        text = "\n".join(f"{e.question} {e.answer}" for e in examples(name, memory.base, [book], seed=0))
+        assert all(text.count(t.answer) == 6 for t in book.taught), name
+
+
+def test_edits_ask_for_the_new_fact_prefer_it_to_the_old_and_leave_others_alone(tmp_path: Path) -> None:
+    edit = {"prompt": "Ana lives in", "question": "Where does Ana live?", "old": "Rome", "new": "Oslo"}
+    other = {**edit, "prompt": "Bo lives in", "question": "Where does Bo live?"}
+    file = write(tmp_path / "e.jsonl", {"id": "one", "edits": [edit], "questions": []}, {"id": "two", "edits": [other], "questions": []})
+    data = TASKS["mquake"].load(Source(file))
+    assert [(q.kind, q.text, q.answers, q.choices) for q in data.questions] == [
+        ("edited fact", "Complete: Ana lives in", ("Oslo",), ()),
+        ("efficacy", "Complete: Ana lives in", ("Oslo",), ("Rome", "Oslo")),
+        ("untouched", "Complete: Bo lives in", ("Rome",), ("Oslo", "Rome")),
+    ]
+    assert [d.id for d in data.documents] == ["one"]

@@ -21,7 +21,8 @@ from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import InputError
 from engrain.evals.arms import LAYOUTS, Arm, arm_of
 from engrain.evals.data import Data, Question, refuse_overlap
-from engrain.evals.summary import read_lines, summarise
+from engrain.evals.lines import append, read_lines
+from engrain.evals.summary import summarise
 from engrain.evals.tasks import task_of
 from engrain.evals.tasks.task import Source
 from engrain.evals.writing import Layout, Written, unrecorded, write
@@ -119,7 +120,7 @@ class _Items:
             raise
         except Exception as error:  # noqa: BLE001 - see above
             record |= {"said": None, "error": f"{type(error).__name__}: {error}"}
-        _append(self.file, record)
+        append(self.file, record)
         self.done.add((arm, question.id))
         self.seconds += time.perf_counter() - started
         self.asked += 1
@@ -141,7 +142,7 @@ def _write(memory: Memory, arm: str, data: Data, out: Path, items: _Items) -> No
 def _keep_written(out: Path, layout: str, written: Written) -> None:
     """Note what a module cost, once."""
     if all(w["module"] != written.module for w in read_lines(out / "writes.jsonl")):
-        _append(out / "writes.jsonl", {"layout": layout, **asdict(written)})
+        append(out / "writes.jsonl", {"layout": layout, **asdict(written)})
 
 
 def _memory(out: Path, arm: str, settings: Settings, models: Memory) -> Memory:
@@ -169,10 +170,3 @@ def _claim(order: Order, out: Path, models: Memory) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps(config, indent=1) + "\n")
     part.rename(path)
-
-
-def _append(path: Path, record: dict[str, Any]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())

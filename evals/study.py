@@ -85,7 +85,7 @@ def _cells(path: Path, number: int, raw: dict[str, Any], data: Path | None, sett
     if unknown or "task" not in raw or "arms" not in raw:
         raise InputError(f"{str(path)!r}, run {number}: it needs task and arms and takes {', '.join(sorted(_KEYS))}; it has {', '.join(raw)}")
     recipe = dict(raw.get("recipe", {}))
-    place = str(data.resolve()) if data else ""
+    place = str(data or "")
     order = Order(raw["task"], tuple(raw["arms"]), place, None, raw.get("limit"), 24, 1, 0, recipe, settings.distiller, settings.memory_model)
     values = {k: raw[k] for k in _VARIED if k in raw} | {f"recipe.{k}": v for k, v in recipe.items()}
     axes = {k: v for k, v in values.items() if isinstance(v, list)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from engrain.errors import InputError
 from engrain.evals.arms import LAYOUTS
+from engrain.evals.lines import read_lines
 from engrain.evals.scorers import declined, score
 from engrain.evals.tasks import task_of
 
@@ -66,18 +67,6 @@ def pooled(folders: Sequence[Path], summaries: Sequence[dict[str, Any]]) -> dict
 def _average(values: Sequence[float | None]) -> float | None:
     there = [v for v in values if v is not None]
     return sum(there) / len(there) if there else None
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Records of a file of JSON lines; a last line that a kill cut short is dropped from the file."""
-    if not path.exists():
-        return
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if whole != raw:
-        path.write_bytes(whole)
-    for line in whole.decode().splitlines():
-        yield json.loads(line)
 
 
 def interval(values: Sequence[float], seed: int) -> tuple[float, float]:

@@ -32,7 +32,9 @@ def eval_run(
     task: Annotated[str, typer.Argument(help="One of `engrain eval list`.")],
     out: Annotated[Path, typer.Option(help="Folder of the run; one that was begun goes on where it was.")],
     arms: Annotated[str, typer.Option(help="Which arms, by commas.")] = "base,text,weights,hybrid",
-    data: Annotated[Path | None, typer.Option(help="Folder of the data files, or one file in the task's form.", show_default=False)] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the data files, one file in the task's form, or hub:OWNER/NAME.", show_default=False)
+    ] = None,
     documents: Annotated[int | None, typer.Option(help="So many documents, chosen by the seed; all when none is named.", show_default=False)] = None,
     limit: Annotated[int | None, typer.Option(help="So many questions, chosen by the seed; all when none is named.", show_default=False)] = None,
     size: Annotated[int, typer.Option(help="How much a generator makes: entries, or thousands of tokens.")] = 24,
@@ -43,6 +45,7 @@ def eval_run(
 ) -> None:
     """Run a task under some arms; writes every answer and `summary.json`."""
     from engrain.errors import InputError
+    from engrain.evals.hub import place_of
     from engrain.evals.report import table
     from engrain.evals.runs import Order, run
 
@@ -51,7 +54,7 @@ def eval_run(
         changed: dict[str, Any] = json.loads(recipe)
     except ValueError as error:
         raise InputError(f"recipe {recipe!r} is no JSON ({error}); write for instance '{{\"rank\": 8}}'") from error
-    place = str(data.resolve()) if data else ""
+    place = str(place_of(data) or "")
     order = Order(task, tuple(arms.split(",")), place, documents, limit, size, parts, seed, changed, settings.distiller, settings.memory_model)
     order.check()
     order.load()
@@ -71,18 +74,38 @@ def eval_run(
 def eval_study(
     file: Annotated[Path, typer.Argument(help="A study: TOML with tables [[run]].")],
     out: Annotated[Path, typer.Option(help="Folder of the runs and the report; what was begun goes on where it was.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of the data files.", show_default=False)] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data files, or hub:OWNER/NAME.", show_default=False)] = None,
 ) -> None:
     """Run every run of a study and write its report."""
+    from engrain.evals.hub import place_of
     from engrain.evals.study import read_study, run_study
 
     settings = settings_of(None, None)
-    study = read_study(file, data, settings)
+    study = read_study(file, place_of(data), settings)
     with memory_of(settings.model_copy(update={"home": out / "models", "database_url": ""})) as models:
         ready(models)
     with progress() as advance:
         text = run_study(study, out, settings, models, advance)
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+@evaluate.command("judge")
+def eval_judge(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    model: Annotated[str, typer.Option(help="The judge's name at the endpoint.")],
+    url: Annotated[str | None, typer.Option(help="Base URL of an OpenAI-compatible endpoint, up to and with /v1.", show_default=False)] = None,
+    rubric: Annotated[Path | None, typer.Option(help="A file with another rubric.", show_default=False)] = None,
+) -> None:
+    """Let a chat model say which answers of a run are right; its key is ENGRAIN_CHAT_KEY."""
+    from engrain.agent.models.openai import Endpoint, OpenAIChat
+    from engrain.evals.judge import RUBRIC, judge_run
+    from engrain.evals.report import table
+
+    settings = settings_of(None, None)
+    chat = OpenAIChat(Endpoint(model, url or settings.chat_url, settings.chat_key.get_secret_value(), settings.chat_timeout))
+    with progress() as advance:
+        summary = judge_run(run, chat, rubric.read_text(encoding="utf-8") if rubric else RUBRIC, advance)
+    console.print(table([summary]), highlight=False, markup=False, soft_wrap=True)
 
 
 @evaluate.command("report")

@@ -13,6 +13,11 @@ def _as_it_is(question: Question) -> Question:
     return question
 
 
+def _did_you_know(text: str) -> str:
+    """ "that X does Y?", as Wikipedia's column asks, is told as a statement."""
+    return text[5].upper() + text[6:].rstrip("? ") + "." if text.startswith("that ") and text.endswith("?") else text
+
+
 @dataclass(frozen=True)
 class Passages:
     """A file of document records."""
@@ -23,13 +28,13 @@ class Passages:
     scorer: str
     asked: Callable[[Question], Question] = _as_it_is
     """How a question of the file is put."""
-    uses_train_qa: bool = True
-    """Whether the file's own training questions are trained; otherwise questions are distilled from the text."""
+    told: Callable[[str], str] = str
+    """How a text of the file is told."""
 
     def load(self, source: Source) -> Data:
         """See `Task`."""
         found = documents_in(source.file(self.file))
-        documents = found.documents if self.uses_train_qa else tuple(replace(d, taught=()) for d in found.documents)
+        documents = tuple(replace(d, text=self.told(d.text)) for d in found.documents)
         return Data(documents, tuple(map(self.asked, found.questions)))
 
 
@@ -38,6 +43,6 @@ PASSAGES = (
     Passages("narrativeqa", "plot summaries, two reference answers a question", "narrativeqa-summaries.jsonl", "rouge_l"),
     Passages("invented", "invented encyclopaedia: verbatim, paraphrase, composition", "fictional-knowledge.jsonl", "token_f1", as_cloze),
     Passages("squad", "paragraphs of SQuAD v1.1", "squad-passages.jsonl", "token_f1"),
-    Passages("wikidyk", "one fact, one question in other words", "wikidyk.jsonl", "token_f1"),
+    Passages("wikidyk", "one fact, one question in other words", "wikidyk.jsonl", "token_f1", told=_did_you_know),
     Passages("quality", "long stories, four choices", "quality.jsonl", "choice"),
 )

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from engrain.errors import IngestError, InputError
-from engrain.evals import runs
+from engrain.errors import ChatError, IngestError, InputError
 from engrain.evals.data import Data, Document, Question, Taught, documents_in, refuse_overlap
 from engrain.evals.formats import FORMS, examples
-from engrain.evals.report import report
+from engrain.evals.judge import RUBRIC, judge_run
+from engrain.evals.lines import read_lines
+from engrain.evals.report import report, table
 from engrain.evals.runs import Order, run
 from engrain.evals.scorers import score
 from engrain.evals.study import read_study, run_study
-from engrain.evals.summary import interval, read_lines, summarise
+from engrain.evals.summary import interval, summarise
 from engrain.evals.tasks import TASKS, task_of
 from engrain.evals.tasks.task import Source
 from engrain.memory.memory import Memory
 from engrain.settings import Settings
 from tests.conftest import RECIPE
+from tests.endpoint import Server, sse, status, text
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 RECORD = {"id": "d1", "text": "Ines lives in Porto.", "train_qa": [{"question": "Where is Ines?", "answer": "Porto"}],
@@ -147,14 +153,7 @@ def order(tiny_settings: Callable[..., Settings], tmp_path: Path) -> tuple[Order
     return Order("squad", ARMS, str(file), None, None, 24, 1, 0, SHORT, "cues", settings.memory_model), settings
 
 
-def scores(summary: dict[str, Any]) -> Any:
-    """What must not depend on how often a run was interrupted: all but the seconds."""
-    return summary["arms"], {arm: (c["modules"], c["bytes"], c["prompt_tokens_a_question"]) for arm, c in summary["costs"].items()}
-
-
-def test_every_arm_answers_and_a_killed_run_ends_with_the_same_summary(
-    memory: Memory, order: tuple[Order, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_arm_answers_and_a_run_that_is_done_is_not_done_again(memory: Memory, order: tuple[Order, Settings], tmp_path: Path) -> None:
     ordered, settings = order
     whole = run(ordered, tmp_path / "whole", settings, memory)
     assert {arm: found["all"]["n"] for arm, found in whole["arms"].items()} == dict.fromkeys(ARMS, 2)
@@ -164,27 +163,9 @@ def test_every_arm_answers_and_a_killed_run_ends_with_the_same_summary(
     assert whole["arms"]["weights"]["router_recall"] == {"1": 1.0, "3": 1.0}
     assert whole["arms"]["weights-oracle"]["router_recall"] is None
     assert whole["costs"]["context"]["prompt_tokens_a_question"] > whole["costs"]["base"]["prompt_tokens_a_question"]
-    kept, real = 0, runs._append
-
-    def killed(path: Path, record: dict[str, Any]) -> None:
-        nonlocal kept
-        kept += 1
-        if kept % 4 == 0:
-            with path.open("a") as file:
-                file.write('{"arm": "half a li')
-            raise KeyboardInterrupt
-        real(path, record)
-
-    monkeypatch.setattr(runs, "_append", killed)
-    for _ in range(20):
-        try:
-            again = run(ordered, tmp_path / "again", settings, memory)
-            break
-        except KeyboardInterrupt:
-            continue
-    items = [(r["arm"], r["question_id"]) for r in read_lines(tmp_path / "again" / "answers.jsonl")]
-    assert len(items) == len(set(items)) == 2 * len(ARMS)
-    assert scores(again) == scores(whole)
+    answers = (tmp_path / "whole" / "answers.jsonl").read_bytes()
+    assert run(ordered, tmp_path / "whole", settings, memory) == whole
+    assert (tmp_path / "whole" / "answers.jsonl").read_bytes() == answers
     with pytest.raises(InputError, match="seed = 0, not 1"):
         run(replace(ordered, seed=1), tmp_path / "whole", settings, memory)
 
@@ -205,6 +186,89 @@ def test_a_crash_is_a_failure_record_and_scoring_can_be_done_again(memory: Memor
     shutil.rmtree(out)
     with pytest.raises(InputError, match="holds no run"):
         summarise(out)
+
+
+def verdict(words: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    return sse(text(words))
+
+
+def test_a_judge_says_which_answers_are_right_and_goes_on_where_it_broke_off(memory: Memory, order: tuple[Order, Settings], tmp_path: Path) -> None:
+    ordered, settings = order
+    out = tmp_path / "run"
+    run(replace(ordered, arms=("base", "context")), out, settings, memory)
+    server = Server()
+    try:
+        server.scripts = [verdict("It names the dog. VERDICT: right"), status(400)]
+        with pytest.raises(ChatError):
+            judge_run(out, server.chat())
+        server.scripts = [verdict("No. VERDICT: wrong"), verdict("Hard to say."), verdict("Is it right? VERDICT: WRONG\nNo: verdict: right")]
+        summary = judge_run(out, server.chat())
+    finally:
+        server.http.shutdown()
+        server.http.server_close()
+    assert summary["arms"]["base"]["judged"] == {"n": 2, "mean": 0.5}
+    assert summary["arms"]["context"]["judged"] == {"n": 1, "mean": 1.0}  # what has no verdict counts for nothing
+    kept = list(read_lines(out / "judged.jsonl"))
+    assert [k["value"] for k in kept] == [1.0, 0.0, None, 1.0]
+    assert kept[2]["reply"] == "Hard to say."
+    assert json.loads((out / "judge.json").read_text()) == {"model": "m", "rubric": RUBRIC}
+    asked = server.bodies[0]["messages"]
+    assert asked[0] == {"role": "system", "content": RUBRIC}
+    assert "Right answers: Biscuit" in asked[1]["content"]
+    assert "judged 0.50" in table([summary])
+    with pytest.raises(InputError, match="its rubric differs"):
+        judge_run(out, server.chat(), "Be kind.")
+
+
+HUB = {"mine.jsonl": json.dumps(RECORD) + "\n", "README.md": "not asked for"}
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the hub as a download of a data set needs."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/api/datasets/me/set/revision/"):
+            body = json.dumps({"id": "me/set", "sha": "a" * 40, "siblings": [{"rfilename": name} for name in HUB]}).encode()
+        elif self.path.startswith("/api/datasets/me/set/tree/"):
+            body = json.dumps([{"type": "file", "path": name, "size": len(HUB[name]), "oid": "e"} for name in HUB]).encode()
+        elif self.path.startswith("/datasets/me/set/resolve/"):
+            body = HUB[self.path.rsplit("/", 1)[1]].encode()
+        else:
+            self.send_response(404)
+            self.end_headers()
+            return
+        self.send_response(200)
+        for name, value in {"content-length": str(len(body)), "etag": '"e"', "x-repo-commit": "a" * 40, "content-type": "application/json"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_data_set_of_the_hub_is_fetched_and_one_that_is_not_there_is_named(tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    program = "import sys; from pathlib import Path; from engrain.evals.hub import place_of; print(place_of(Path(sys.argv[1])))"
+    env = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path)}
+    try:
+        calls = [subprocess.run([sys.executable, "-c", program, f"hub:me/{n}"], env=env, capture_output=True, text=True) for n in ("set", "other")]
+    finally:
+        server.shutdown()
+        server.server_close()
+    folder = Path(calls[0].stdout.strip())
+    assert [p.name for p in folder.iterdir()] == ["mine.jsonl"], calls[0].stderr
+    assert documents_in(folder / "mine.jsonl").documents[0].id == "d1"
+    assert "data set 'me/other' could not be fetched from the hub" in calls[1].stderr
+
+
+def test_what_wikipedia_asks_is_told_as_a_statement(tmp_path: Path) -> None:
+    file = write(tmp_path / "w.jsonl", {**RECORD, "train_qa": [], "text": "that Ines once lived in Porto?"})
+    assert TASKS["wikidyk"].load(Source(file)).documents[0].text == "Ines once lived in Porto."
 
 
 def test_an_unknown_task_or_arm_lists_those_there_are(order: tuple[Order, Settings]) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 from engrain.evals.plots import NAMES, accuracy, against, cost
 from engrain.evals.summary import RESAMPLES
 
+NOTHING = "–"
+"""Stands in a table where there is nothing to say."""
+
 
 def report(summaries: Sequence[dict[str, Any]], out: Path) -> str:
     """Write `report.md`, `report.json` and the plots of some runs' summaries into `out`; returns the page's text."""
@@ -27,34 +30,37 @@ def report(summaries: Sequence[dict[str, Any]], out: Path) -> str:
 
 def table(summaries: Sequence[dict[str, Any]]) -> str:
     """Tasks × arms in Markdown."""
-    head = (
-        "| task (score) | arm | mean [95 %] | n | unknown declined | known answered | router @1, @3 | write s | s a question | prompt tokens | MB |"
-    )
-    lines = [head, "|---|---|---|---|---|---|---|---|---|---|---|"]
-    for summary in summaries:
-        for arm, found in summary["arms"].items():
-            cells = cells_of(found, summary["costs"][arm])
-            lines.append(f"| {summary['task']} ({NAMES[summary['scorer']]}) | {arm} | " + " | ".join(cells.values()) + " |")
-    return "\n".join(lines)
+    rows = [
+        {"task (score)": f"{s['task']} ({NAMES[s['scorer']]})", "arm": arm, **cells_of(found, s["costs"][arm])}
+        for s in summaries for arm, found in s["arms"].items()
+    ]  # fmt: skip
+    return markdown(rows)
+
+
+def markdown(rows: Sequence[dict[str, str]]) -> str:
+    """Rows by column; a column in which no row has anything is left out."""
+    columns = [c for c in rows[0] if any(row[c] not in ("", NOTHING) for row in rows)]
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return "\n".join(lines + ["| " + " | ".join(row[c] for c in columns) + " |" for row in rows])
 
 
 def cells_of(found: dict[str, Any], costs: dict[str, Any]) -> dict[str, str]:
     """What a table says of an arm, by column."""
-    mean, near = found["all"], found["router_recall"]
-    cells = {
-        "mean": f"{mean['mean']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]" if mean["n"] else "–",
+    mean, near, kinds = found["all"], found["router_recall"], {k: m for k, m in found["kinds"].items() if k != "unknown" and m["n"]}
+    return {
+        "mean [95 %]": f"{mean['mean']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]" if mean["n"] else NOTHING,
+        "judged right": f"{found['judged']['mean']:.2f}" if found.get("judged") else NOTHING,
         "n": str(mean["n"]),
-        "unknown": f"{_share(found['declined_unknown'])} of {found['unknown']}" if found["unknown"] else "–",
-        "known": _share(found["answered_known"]),
-        "router": f"{near['1']:.0%}, {near['3']:.0%}" if near else "–",
-        "write": f"{costs['seconds_to_write']:.0f}" if costs["modules"] else "–",
-        "ask": _number(costs["seconds_a_question"], 2),
-        "prompt": _number(costs["prompt_tokens_a_question"], 0) + (" (cut)" if costs["truncated"] else ""),
-        "bytes": f"{costs['bytes'] / 1e6:.1f}" if costs["bytes"] else "–",
+        "by kind (n)": "; ".join(f"{k} {m['mean']:.2f} ({m['n']})" for k, m in kinds.items()) if len(kinds) > 1 else "",
+        "unknown declined": f"{_share(found['declined_unknown'])} of {found['unknown']}" if found["unknown"] else NOTHING,
+        "declined rightly": _share(found["abstention_precision"]),
+        "known answered": _share(found["answered_known"]),
+        "router @1, @3": f"{near['1']:.0%}, {near['3']:.0%}" if near else NOTHING,
+        "write s": f"{costs['seconds_to_write']:.0f}" if costs["modules"] else NOTHING,
+        "s a question": _number(costs["seconds_a_question"], 2),
+        "prompt tokens": _number(costs["prompt_tokens_a_question"], 0) + (" (cut)" if costs["truncated"] else ""),
+        "MB": f"{costs['bytes'] / 1e6:.1f}" if costs["bytes"] else NOTHING,
     }
-    if found.get("judged"):
-        cells["mean"] += f", judged {found['judged']['mean']:.2f}"
-    return cells
 
 
 def notes(summaries: Sequence[dict[str, Any]]) -> list[str]:
@@ -79,8 +85,8 @@ def _recipe(recipe: dict[str, Any]) -> str:
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
+    return NOTHING if value is None else f"{value:.0%}"
 
 
 def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return NOTHING if value is None else f"{value:.{digits}f}"

@@ -18,7 +18,7 @@ from typing import Any
 
 from engrain.errors import InputError
 from engrain.evals.plots import accuracy, against, cost
-from engrain.evals.report import cells_of, notes
+from engrain.evals.report import NOTHING, cells_of, markdown, notes
 from engrain.evals.runs import Order, run
 from engrain.evals.summary import pooled, summarise
 from engrain.memory.memory import Memory
@@ -126,23 +126,19 @@ def study_page(study: Study, out: Path) -> str:
     else:
         plots = [against(groups, study.x, out / "study.png")]
     finding = ["**What we read from it.** " + study.finding.strip(), ""] if study.finding else []
-    page = [f"# {study.title}", "", study.question.strip(), "", *_table(study, groups), "", *finding]
+    page = [f"# {study.title}", "", study.question.strip(), "", _table(study, groups), "", *finding]
     text = "\n".join([*page, *(f"![{plot.stem}]({plot.name})" for plot in plots), "", *notes(list(summaries.values())), ""])
     (out / "report.md").write_text(text, encoding="utf-8")
     (out / "report.json").write_text(json.dumps(groups, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return text
 
 
-def _table(study: Study, groups: list[dict[str, Any]]) -> list[str]:
-    columns = study.varied
-    head = [*columns, "arm", "mean [95 %]", "each seed", "n", "by kind", "unknown declined", "router @1, @3", "write s", "s a question", "MB"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+def _table(study: Study, groups: list[dict[str, Any]]) -> str:
+    rows = []
     for group in groups:
         for arm, found in group["arms"].items():
             cells = cells_of(found, group["costs"][arm])
-            seeds = " ".join("–" if m is None else f"{m:.2f}" for m in group["by_seed"][arm])
-            kinds = "; ".join(f"{k} {m['mean']:.2f} ({m['n']})" for k, m in found["kinds"].items() if k != "unknown" and m["n"])
-            row = [*(str(group["varied"].get(c, "")) for c in columns), arm, cells["mean"], seeds, cells["n"], kinds if ";" in kinds else "",
-                   cells["unknown"], cells["router"], cells["write"], cells["ask"], cells["bytes"]]  # fmt: skip
-            lines.append("| " + " | ".join(row) + " |")
-    return lines
+            seeds = [NOTHING if m is None else f"{m:.2f}" for m in group["by_seed"][arm]]
+            rows.append({c: str(group["varied"].get(c, "")) for c in study.varied} | {"arm": arm} | cells
+                        | {"each seed": " ".join(seeds) if len(seeds) > 1 else ""})  # fmt: skip
+    return markdown(rows)

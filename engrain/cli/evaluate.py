@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engrain.cli.shared import Home, Json, Owner, as_json, console, memory_of, progress, ready, settings_of
+from engrain.cli.shared import Json, as_json, console, memory_of, progress, ready, settings_of
 
 evaluate = typer.Typer(help="Evaluations: tasks, arms, scores, reports.", no_args_is_help=True)
 
@@ -120,24 +120,3 @@ def eval_report(
     place = out or runs[0]
     console.print(report([summarise(run) for run in runs], place), highlight=False, markup=False, soft_wrap=True)
     console.print(f"Written to {place / 'report.md'}", style="dim", highlight=False)
-
-
-@evaluate.command("conversation")
-def eval_conversation(
-    file: Annotated[Path, typer.Argument(help="Conversation records as JSON lines.")],
-    conversation: Annotated[str | None, typer.Option(help="The record with this id; the first when none is named.")] = None,
-    sessions: Annotated[str | None, typer.Option(help="These sessions: D1-D4 or D1,D3; all when none is named.")] = None,
-    modes: Annotated[str, typer.Option(help="Which of base, weights, text, hybrid.")] = "base,weights,text,hybrid",
-    out: Annotated[Path | None, typer.Option(help="Write every answer to this file.", show_default=False)] = None,
-    home: Home = None,
-    owner: Owner = None,
-) -> None:
-    """Ask a conversation's own questions about its ingested sessions, and score the answers by token-F1."""
-    from engrain.evals.conversation import run, show
-
-    settings = settings_of(home, owner)
-    with memory_of(settings) as memory:
-        result = run(ready(memory), settings.owner, file, conversation, sessions, modes.split(","), console)
-    show(console, result)
-    if out is not None:
-        out.write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")

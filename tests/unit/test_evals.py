@@ -215,7 +215,7 @@ def test_a_judge_says_which_answers_are_right_and_goes_on_where_it_broke_off(mem
     asked = server.bodies[0]["messages"]
     assert asked[0] == {"role": "system", "content": RUBRIC}
     assert "Right answers: Biscuit" in asked[1]["content"]
-    assert "judged 0.50" in table([summary])
+    assert "| judged right |" in table([summary])
     with pytest.raises(InputError, match="its rubric differs"):
         judge_run(out, server.chat(), "Be kind.")
 

@@ -139,6 +139,6 @@ def _table(study: Study, groups: list[dict[str, Any]]) -> str:
         for arm, found in group["arms"].items():
             cells = cells_of(found, group["costs"][arm])
             seeds = [NOTHING if m is None else f"{m:.2f}" for m in group["by_seed"][arm]]
-            rows.append({c: str(group["varied"].get(c, "")) for c in study.varied} | {"arm": arm} | cells
-                        | {"each seed": " ".join(seeds) if len(seeds) > 1 else ""})  # fmt: skip
+            first = {c: str(group["varied"].get(c, "")) for c in study.varied} | {"arm": arm, "mean [95 %]": cells.pop("mean [95 %]")}
+            rows.append({**first, "each seed": " ".join(seeds) if len(seeds) > 1 else "", **cells})
     return markdown(rows)

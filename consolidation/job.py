@@ -110,7 +110,7 @@ class _Work:
             planned = plan(self.memory.store, self.desk.job.owner, self.memory.settings)
         with self.desk.writing() as (db, job):
             job.fact_ids = planned.fact_ids
-            self.desk.finish_stage(db, job, Stage.PLAN)
+            self.desk.finish_stage(db, job, Stage.PLAN, self.clock.seconds[Stage.PLAN])
         return planned
 
     def distil(self, planned: Plan) -> list[Probe]:
@@ -146,7 +146,7 @@ class _Work:
             threshold = self.memory.settings.threshold
             verdict = judge(self.memory.base, self.memory.embedder, adapter, probes, planned.facts, threshold, self.bounds)
         with self.desk.writing() as (db, job):
-            self.desk.finish_stage(db, job, Stage.GATE, verdict=verdict.as_dict())
+            self.desk.finish_stage(db, job, Stage.GATE, self.clock.seconds[Stage.GATE], verdict=verdict.as_dict())
         return verdict
 
     def publish(self, planned: Plan, adapter: lora.Adapter, verdict: Verdict) -> Outcome:
@@ -179,7 +179,7 @@ class _Work:
         with self.desk.writing() as (db, job):
             db.exec(delete(Probe).where(col(Probe.job_id) == self.desk.id))
             db.add_all(rows)
-            self.desk.finish_stage(db, job, Stage.DISTIL, probes=len(rows))
+            self.desk.finish_stage(db, job, Stage.DISTIL, self.clock.spent(), probes=len(rows))
 
     def _keep_adapter(self, trained: Trained, examples: int) -> None:
         part = self.folder / "adapter.part"
@@ -192,7 +192,7 @@ class _Work:
             "tokens_per_epoch": trained.tokens, "supervised_tokens_per_epoch": trained.supervised, "cached_lower": trained.cached_lower,
         }  # fmt: skip
         with self.desk.writing() as (db, job):
-            self.desk.finish_stage(db, job, Stage.TRAIN, training=measured)
+            self.desk.finish_stage(db, job, Stage.TRAIN, max(self.clock.spent(), trained.seconds), training=measured)
 
     def _load_adapter(self) -> lora.Adapter:
         """What will be served: the file as it was rounded, not the tensors that were trained."""
@@ -221,12 +221,17 @@ class _Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.started = 0.0
 
     @contextmanager
     def __call__(self, stage: Stage) -> Iterator[None]:
-        started = time.perf_counter()
+        self.started = time.perf_counter()
         yield
-        self.seconds[stage.value] = round(time.perf_counter() - started, 2)
+        self.seconds[stage.value] = round(self.spent(), 2)
+
+    def spent(self) -> float:
+        """Seconds in the stage that is going on."""
+        return time.perf_counter() - self.started
 
 
 def _chosen(kind: type[T], values: Mapping[str, Any], name: str) -> T:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import train
-from engrain.errors import InputError, NotFoundError
-from engrain.evals.data import Document, Question
-from engrain.evals.formats import FORMS, examples
+from engrain.errors import InputError
+from engrain.evals.data import UNTOUCHED, Data, Document, Question
+from engrain.evals.formats import FORMS, check_form, examples
+from engrain.evals.scorers import normalized
 from engrain.evals.writing import Layout, Written, homes
 from engrain.memory.bank.bank import ask
+from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.lora import Adapter
-from engrain.memory.bank.prompt import LONGEST, READ, UNKNOWN, reading, recall_ids
+from engrain.memory.bank.prompt import LONGEST, READ, reading, recall_ids
 from engrain.memory.memory import Memory
-from engrain.memory.recall import Mode
+from engrain.memory.recall import Mode, note
 
 _NEAREST = 8
 """How many of the router's modules are noted down."""
@@ -43,13 +45,16 @@ class Said:
 class Arm(Protocol):
     """A way to answer."""
 
-    def answer(self, question: Question) -> Said:
-        """An answer in free words, or the most likely of the question's choices."""
+    def answer(self, question: Question) -> Said | None:
+        """An answer in free words, or the most likely of the question's choices; None where the arm has nobody to ask."""
         ...
 
 
 class ClosedBook:
-    """The base model alone."""
+    """The question alone in the recall prompt: to the base model, or to an adapter that answers whatever it likes.
+
+    Nothing on record vouches for the answer, as it would in recall.
+    """
 
     def __init__(self, memory: Memory, adapter: Adapter | None = None) -> None:
         self.memory, self.adapter = memory, adapter
@@ -60,7 +65,7 @@ class ClosedBook:
         ids = recall_ids(base, question.text)
         if question.choices:
             with base.wearing(self.adapter) if self.adapter else nullcontext():
-                text = likeliest(self.memory, base.tokenizer.decode(ids), question.choices)
+                text = likeliest(base, base.tokenizer.decode(ids), question.choices)
         else:
             (found,) = ask(base, self.adapter, [question.text])
             text = found.text
@@ -68,70 +73,114 @@ class ClosedBook:
 
 
 class InContext:
-    """Every document in the prompt, a note a line, as many of their tokens as fit; the prompt up to the question is computed once."""
+    """Documents in the prompt, a note a line, as many of their tokens as fit; none at all for the base model alone.
+
+    The prompt up to the question is computed once, except for choices, which are weighed whole.
+    """
 
     def __init__(self, memory: Memory, documents: Sequence[Document]) -> None:
-        self.memory = memory
-        base = memory.base
-        room = int(getattr(base.model.config, "max_position_embeddings", 2048)) - base.count(READ) - 256
-        ids = base.encode("".join(f"Note: {' '.join(line.split())}\n" for d in documents for line in d.text.splitlines() if line.strip()))
+        self.base = memory.base
+        room = int(getattr(self.base.model.config, "max_position_embeddings", 2048)) - self.base.count(READ) - 256
+        notes = "".join(f"Note: {' '.join(line.split())}\n" for d in documents for line in d.text.splitlines() if line.strip())
+        ids = self.base.encode(notes)
         self.truncated = len(ids) > room
-        self.prefix = READ + base.tokenizer.decode(ids[:room])
-        self.tokens = base.count(self.prefix)
+        self.prefix = READ + (self.base.tokenizer.decode(ids[:room]).rstrip("\n") + "\n" if ids else "")
+        self.tokens = self.base.count(self.prefix)
+        started = time.perf_counter()
+        self.base.complete(self.prefix, ["Question:"], 1)
+        self.seconds = time.perf_counter() - started
+        """What it took to read the documents."""
 
     def answer(self, question: Question) -> Said:
         """See `Arm`."""
         started = time.perf_counter()
         asked = reading([], question.text)
         if question.choices:
-            text = likeliest(self.memory, self.prefix + asked, [f" {c}" for c in question.choices]).strip()
+            text = likeliest(self.base, self.prefix + asked, [f" {c}" for c in question.choices]).strip()
         else:
-            text = self.memory.base.complete(self.prefix, [asked], LONGEST)[0].strip()
-        tokens = self.tokens + self.memory.base.count(asked)
-        return Said(text, self.prefix[-200:] + asked, tokens, time.perf_counter() - started, truncated=self.truncated)
+            text = self.base.complete(self.prefix, [asked], LONGEST)[0].strip()
+        tokens = self.tokens + self.base.count(asked)
+        return Said(text, asked, tokens, time.perf_counter() - started, truncated=self.truncated)
+
+    def close(self) -> None:
+        """Let the prompt's keys and values go."""
+        self.base.forget_prefix(self.prefix)
 
 
-class Recalling:
-    """Recall itself, in one of its modes; the module is the router's, the right one, or a wrong one."""
+class BaseAlone:
+    """The base model, shown how an answer looks and nothing to answer from; choices are weighed behind the bare question."""
 
-    def __init__(self, memory: Memory, mode: Mode, chooser: Callable[[Question, dict[str, str]], str | None] = lambda *_: None) -> None:
-        self.memory, self.mode, self.chooser = memory, mode, chooser
-        self.homes = homes(memory) if mode != "text" else {}
-        self.documents = {module: document for document, module in self.homes.items()}
+    def __init__(self, memory: Memory) -> None:
+        self.free, self.choosing = InContext(memory, ()), ClosedBook(memory)
 
     def answer(self, question: Question) -> Said:
         """See `Arm`."""
+        return self.choosing.answer(question) if question.choices else self.free.answer(question)
+
+
+class Recalling:
+    """Recall itself, in one of its modes, as a user gets it; the module is the router's, or the right document's."""
+
+    def __init__(self, memory: Memory, mode: Mode, *, oracle: bool = False) -> None:
+        self.memory, self.mode, self.oracle = memory, mode, oracle
+        self.homes = homes(memory) if mode != "text" else {}
+        self.documents = {module: document for document, module in self.homes.items()}
+
+    def answer(self, question: Question) -> Said | None:
+        """See `Arm`; an oracle asks nobody where no module holds the question's document."""
         started = time.perf_counter()
-        try:
-            module = self.chooser(question, self.homes)
-        except NotFoundError as none:
-            return Said(UNKNOWN, str(none), 0, 0.0)
+        module = self.homes.get(question.document) if self.oracle else None
+        if self.oracle and module is None:
+            return None
         if question.choices:
             return self._choose(question, module, started)
         found = self.memory.recall(question.text, mode=self.mode, module=module)
         seconds = time.perf_counter() - started
         asked = found.modules[0] if found.modules else ""
-        return Said(found.text, found.prompt, self.memory.base.count(found.prompt), seconds, asked, self._nearest(question, module))
+        return Said(found.text, found.prompt, self.memory.base.count(found.prompt), seconds, asked, self._nearest(question))
 
-    def _nearest(self, question: Question, module: str | None) -> tuple[str, ...]:
-        if self.mode == "text" or module is not None or len(set(self.homes.values())) < 2:
+    def _nearest(self, question: Question) -> tuple[str, ...]:
+        """Nothing where there is no choice, or where no module holds the answer."""
+        if self.oracle or question.kind == UNTOUCHED or question.document not in self.homes or len(set(self.homes.values())) < 2:
             return ()
         near = self.memory.router.nearest(question.text, self.memory.settings.owner, _NEAREST)
         return tuple(self.documents.get(m.id, "") for m, _ in near)
 
     def _choose(self, question: Question, module: str | None, started: float) -> Said:
-        """The likeliest choice under the module, or after the facts found."""
-        rows = {m.id: m for m in self.memory.modules()}
+        """The likeliest choice under the module; where none is asked, after the facts found, or else by the base model."""
+        memory, owner = self.memory, self.memory.settings.owner
         row = None
-        if self.mode != "text":
-            row = rows[module] if module else self.memory.router.route(question.text, self.memory.settings.owner).module
-        notes = [] if self.mode == "weights" else [f.fact.asked for f in self.memory.search.find(question.text, self.memory.settings.owner, 4)]
-        prompt = READ + reading(notes, question.text) if notes else self.memory.base.tokenizer.decode(recall_ids(self.memory.base, question.text))
-        wearing: AbstractContextManager[None] = self.memory.bank.active(row)
-        with wearing:
-            text = likeliest(self.memory, prompt, [f" {c}" for c in question.choices] if notes else question.choices).strip()
+        if module is not None:
+            row = next(m for m in memory.modules() if m.id == module)
+        elif self.mode != "text":
+            row = memory.router.route(question.text, owner).module
+        notes = [] if row or self.mode == "weights" else [note(f) for f in reversed(memory.search.find(question.text, owner, 4))]
+        prompt = READ + reading(notes, question.text) if notes else memory.base.tokenizer.decode(recall_ids(memory.base, question.text))
+        with memory.bank.active(row):
+            text = likeliest(memory.base, prompt, [f" {c}" for c in question.choices] if notes else question.choices).strip()
         seconds = time.perf_counter() - started
-        return Said(text, prompt, self.memory.base.count(prompt), seconds, row.id if row else "", self._nearest(question, module))
+        return Said(text, prompt, memory.base.count(prompt), seconds, row.id if row else "", self._nearest(question))
+
+
+class Bare:
+    """A module asked without the record vouching for it: that of the right document, or one that cannot know."""
+
+    def __init__(self, memory: Memory, *, wrong: bool) -> None:
+        self.memory, self.wrong, self.homes = memory, wrong, homes(memory)
+
+    def answer(self, question: Question) -> Said | None:
+        """See `Arm`."""
+        module = self._other(question.document) if self.wrong else self.homes.get(question.document)
+        if module is None:
+            return None
+        row = next(m for m in self.memory.modules() if m.id == module)
+        return replace(ClosedBook(self.memory, self.memory.bank.adapter(row)).answer(question), module=module)
+
+    def _other(self, document: str) -> str | None:
+        """The module of the next document that has another one."""
+        names = [name for name in self.homes if self.homes[name] != self.homes.get(document)]
+        after = [name for name in names if name > document]
+        return self.homes[min(after or names)] if names else None
 
 
 def trained_directly(name: str, memory: Memory, documents: Sequence[Document], recipe: Recipe, kept: Callable[[Written], None]) -> ClosedBook:
@@ -139,49 +188,48 @@ def trained_directly(name: str, memory: Memory, documents: Sequence[Document], r
     base, form = memory.base, examples(name, memory.base, documents, recipe.seed)
     trained = train(base, form, recipe, memory.settings.home / "training")
     size = sum(p.numel() for p in trained.adapter.parameters) * 2  # it would be kept in bfloat16
-    kept(Written("", sum(len(d.taught) or 1 for d in documents), trained.seconds, size, f"trained/{name}", {"examples": len(form)}))
+    kept(Written("", sum(len(d.statements) or 1 for d in documents), trained.seconds, size, f"trained/{name}", {"examples": len(form)}))
     return ClosedBook(memory, trained.adapter)
 
 
-def likeliest(memory: Memory, prompt: str, choices: Sequence[str]) -> str:
+def likeliest(base: BaseModel, prompt: str, choices: Sequence[str]) -> str:
     """The choice with the highest mean log-likelihood per token after the prompt, under whatever module is active."""
-    base = memory.base
     ids = base.encode(prompt)
     found = base.answer_logprobs([ids] * len(choices), [base.encode(c) for c in choices])
     return choices[max(range(len(choices)), key=lambda i: found[i].mean if not math.isnan(found[i].mean) else -math.inf)]
 
 
-def oracle(question: Question, where: dict[str, str]) -> str:
-    """The module of the document that answers the question; raises NotFoundError where there is none."""
-    if question.document not in where:
-        raise NotFoundError("no single document answers this question, so an oracle asks no module")
-    return where[question.document]
-
-
-def wrong(question: Question, where: dict[str, str]) -> str:
-    """A module that cannot know: that of the next document; raises InputError where there is one document only."""
-    if len(set(where.values())) < 2:
-        raise InputError("the wrong module needs at least two documents with modules; choose more with --documents")
-    names = [name for name in where if where[name] != where.get(question.document)]
-    after = [name for name in names if name > question.document]
-    return where[min(after or names)]
-
-
 LAYOUTS: dict[str, Layout | None] = {
     "base": None, "context": None, **dict.fromkeys(FORMS), "text": Layout.FACTS, "weights-one": Layout.ONE, "weights": Layout.EACH,
-    "weights-oracle": Layout.EACH, "hybrid": Layout.EACH, "wrong-module": Layout.EACH,
+    "weights-oracle": Layout.EACH, "hybrid": Layout.EACH, "bare-module": Layout.EACH, "wrong-module": Layout.EACH,
 }  # fmt: skip
 """The arms, and how the documents are written for each; None where they are not written."""
+
+
+def check_arms(arms: Sequence[str], data: Data, base: BaseModel) -> None:
+    """Raises InputError for an arm that cannot be had of this data, before anything is written."""
+    tested = {" ".join(normalized(q.text)) for q in data.questions}
+    for name in arms:
+        if name == "wrong-module" and len(data.documents) < 2:
+            raise InputError("arm 'wrong-module' needs at least two documents; choose more with --documents, or --parts for a generator")
+        if name in FORMS:
+            check_form(name, data.documents)
+            trained = [e.question for e in examples(name, base, data.documents, 0) if " ".join(normalized(e.question)) in tested]
+            if trained:
+                raise InputError(f"arm {name!r} would train {len(trained)} of the test questions, the first is {trained[0]!r}; leave it out")
 
 
 def arm_of(name: str, memory: Memory, documents: Sequence[Document], recipe: Recipe, kept: Callable[[Written], None]) -> Arm:
     """The arm over a memory that holds the documents; the forms of `formats` train here, with a checkpoint in the memory's folder."""
     if name == "base":
-        return ClosedBook(memory)
+        return BaseAlone(memory)
     if name == "context":
-        return InContext(memory, documents)
+        arm = InContext(memory, documents)
+        kept(Written("", 0, arm.seconds, 0, "the prompt", {"tokens": arm.tokens}))
+        return arm
     if name in FORMS:
         return trained_directly(name, memory, documents, recipe, kept)
-    if name in ("text", "hybrid"):
-        return Recalling(memory, "text" if name == "text" else "hybrid")
-    return Recalling(memory, "weights", {"weights-oracle": oracle, "wrong-module": wrong}.get(name, lambda *_: None))
+    if name in ("bare-module", "wrong-module"):
+        return Bare(memory, wrong=name == "wrong-module")
+    mode: Mode = "text" if name == "text" else "hybrid" if name == "hybrid" else "weights"
+    return Recalling(memory, mode, oracle=name == "weights-oracle")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +16,16 @@ from typing import Any
 from engrain.errors import IngestError, InputError
 from engrain.evals.scorers import normalized
 
+UNTOUCHED = "untouched"
+"""Kind of a question about a fact that nobody taught, asked to see whether it still stands."""
+
 
 @dataclass(frozen=True)
 class Taught:
-    """A statement with a question that it answers, given by the data and not distilled."""
+    """A question with its answer, given by the data and not distilled."""
 
     statement: str
+    """What it was made of; empty where it is about the document's text as a whole."""
     question: str
     answer: str
 
@@ -40,10 +45,15 @@ class Document:
     id: str
     text: str
     taught: tuple[Taught, ...] = ()
-    """Empty: the questions are distilled from the text."""
+    """Facts without any get distilled questions."""
     turns: tuple[Turn, ...] = ()
     """Where the document is a session of a conversation."""
     date: str = ""
+
+    @property
+    def statements(self) -> list[str]:
+        """What is told one by one; empty where the text is told as it is."""
+        return list(dict.fromkeys(t.statement for t in self.taught if t.statement))
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,10 @@ class Question:
     document: str
     """Id of the document that answers it; empty where no single one does."""
     choices: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    """Documents without which it cannot be answered; `document` alone where none is named."""
+    about: str = ""
+    """What several questions are about together, so that their scores are not independent; empty: this one alone."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +82,11 @@ class Data:
     questions: tuple[Question, ...]
 
     def chosen(self, documents: int | None, limit: int | None, seed: int) -> Data:
-        """A part of it, the same for the same seed: so many documents, and so many of the questions about them."""
+        """A part of it, the same for the same seed: so many documents, and so many of the questions that they can answer."""
         rng = random.Random(seed)
         kept = _sample(rng, self.documents, documents)
         ids = {d.id for d in kept}
-        about = [q for q in self.questions if not q.document or q.document in ids]
+        about = [q for q in self.questions if set(q.needs or ([q.document] if q.document else [])) <= ids]
         return Data(tuple(kept), tuple(_sample(rng, about, limit)))
 
 
@@ -82,8 +96,12 @@ def _sample(rng: random.Random, items: Sequence[Any], n: int | None) -> list[Any
     return [items[i] for i in sorted(rng.sample(range(len(items)), n))]
 
 
-def refuse_overlap(data: Data, name: str) -> Data:
-    """The data itself; raises InputError where a question that is trained is also one that is tested."""
+def checked(data: Data, name: str) -> Data:
+    """The data itself; raises InputError where a question that is trained is also tested, or where two things have one id."""
+    for kind, ids in (("document", [d.id for d in data.documents]), ("question", [q.id for q in data.questions])):
+        twice = [one for one, times in Counter(ids).items() if times > 1]
+        if twice:
+            raise InputError(f"{name!r} has the {kind} id {twice[0]!r} more than once; give every record its own")
     trained = {" ".join(normalized(t.question)) for d in data.documents for t in d.taught}
     both = [q.text for q in data.questions if " ".join(normalized(q.text)) in trained]
     if both:
@@ -94,7 +112,7 @@ def refuse_overlap(data: Data, name: str) -> Data:
 def read_records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, record) of every line; raises InputError for a file that cannot be read, IngestError for bad lines."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{str(path)!r} cannot be read ({error}); name a UTF-8 file of JSON lines with --data") from error
     problems, records = [], []
@@ -120,7 +138,7 @@ def parse(path: Path, read: Any) -> list[Any]:
             out.append(read(record))
         except KeyError as error:
             problems.append(f"line {number}: {error.args[0]!r} is missing")
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError) as error:
             problems.append(f"line {number}: {error}")
     if problems:
         raise IngestError(str(path), problems)
@@ -150,7 +168,7 @@ def question_of(raw: dict[str, Any], number: int, document: str) -> Question:
 def document_of(record: dict[str, Any]) -> tuple[Document, list[Question]]:
     """A document record with its questions; raises KeyError or ValueError."""
     name = text_of(record, "id")
-    taught = tuple(Taught(text_of(t, "answer"), text_of(t, "question"), text_of(t, "answer")) for t in record.get("train_qa") or [])
+    taught = tuple(Taught("", text_of(t, "question"), text_of(t, "answer")) for t in record.get("train_qa") or [])
     questions = [question_of(q, i, name) for i, q in enumerate(record["questions"])]
     return Document(name, text_of(record, "text"), taught), questions
 
@@ -158,11 +176,7 @@ def document_of(record: dict[str, Any]) -> tuple[Document, list[Question]]:
 def documents_in(path: Path) -> Data:
     """A file of document records."""
     pairs = parse(path, document_of)
-    documents = [d for d, _ in pairs]
-    twice = [d.id for d in documents if sum(other.id == d.id for other in documents) > 1]
-    if twice:
-        raise InputError(f"{str(path)!r} has the document id {twice[0]!r} more than once; give every record its own")
-    return Data(tuple(documents), tuple(q for _, questions in pairs for q in questions))
+    return Data(tuple(d for d, _ in pairs), tuple(q for _, questions in pairs for q in questions))
 
 
 def as_cloze(question: Question) -> Question:

@@ -15,12 +15,11 @@ from typing import Any
 
 from engrain.agent.models.chat import ChatMessage, ChatModel, TextDelta
 from engrain.errors import InputError
-from engrain.evals.lines import append, read_lines
+from engrain.evals.lines import append, mend, read_lines
 from engrain.evals.summary import summarise
 
 RUBRIC = """You grade answers. You get a question, the right answers and a given answer.
 The given answer is right if it says what one of the right answers says, in any words; more detail is fine, a contradiction is not.
-Where there is no right answer, only saying that it is not known is right.
 Give one sentence of reason. Then write a last line that is exactly "VERDICT: right" or "VERDICT: wrong"."""
 _VERDICT = re.compile(r"VERDICT:\s*(right|wrong)\b", re.IGNORECASE)
 
@@ -29,13 +28,15 @@ def judge_run(out: Path, chat: ChatModel, rubric: str = RUBRIC, progress: Callab
     """Judge what is not yet judged of a run; writes `judge.json` and `judged.jsonl`, and returns the new summary.
 
     Raises InputError where the folder holds no run, or one that another judge or rubric has begun; ChatError where the judge
-    cannot be reached. A reply without a verdict is kept and counts neither as right nor as wrong.
+    cannot be reached. A reply without a verdict is kept and counts neither as right nor as wrong. Questions that have no
+    answer are not judged: whether one was declined is exact already.
     """
     if not (out / "answers.jsonl").exists():
         raise InputError(f"{str(out)!r} holds no answers to judge; make them with `engrain eval run TASK --out {out}`")
     _claim(out / "judge.json", {"model": chat.name, "rubric": rubric})
+    mend(out / "judged.jsonl")
     done = {(r["arm"], r["question_id"]) for r in read_lines(out / "judged.jsonl")}
-    items = [r for r in read_lines(out / "answers.jsonl") if r["said"]]
+    items = [r for r in read_lines(out / "answers.jsonl") if r["said"] and r["answers"]]
     for number, record in enumerate(items):
         progress(f"judged by {chat.name}", number / len(items))
         if (record["arm"], record["question_id"]) not in done:
@@ -47,8 +48,7 @@ def judge_run(out: Path, chat: ChatModel, rubric: str = RUBRIC, progress: Callab
 
 
 def _asked(chat: ChatModel, rubric: str, record: dict[str, Any]) -> str:
-    right = " / ".join(record["answers"]) or "(none: it is not known)"
-    item = f"Question: {record['text']}\nRight answers: {right}\nGiven answer: {record['said']['text']}"
+    item = f"Question: {record['text']}\nRight answers: {' / '.join(record['answers'])}\nGiven answer: {record['said']['text']}"
     deltas = chat.stream([ChatMessage("system", rubric), ChatMessage("user", item)], [], 200)
     return "".join(d.text for d in deltas if isinstance(d, TextDelta))
 
@@ -56,7 +56,9 @@ def _asked(chat: ChatModel, rubric: str, record: dict[str, Any]) -> str:
 def _claim(path: Path, judge: dict[str, str]) -> None:
     """Note who judges by what, or see that it is the same as before."""
     if not path.exists():
-        path.write_text(json.dumps(judge, indent=1) + "\n")
+        staging = path.with_suffix(".part")
+        staging.write_text(json.dumps(judge, indent=1) + "\n")
+        staging.rename(path)
         return
     held = json.loads(path.read_text())
     if held != judge:

@@ -10,15 +10,16 @@ from typing import Any
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a file, none where there is no file; a last line that a kill cut short is dropped from it."""
-    if not path.exists():
-        return
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if whole != raw:
-        path.write_bytes(whole)
-    for line in whole.decode().splitlines():
-        yield json.loads(line)
+    """The records of a file, none where there is no file; a last line that a kill cut short is passed over."""
+    if path.exists():
+        raw = path.read_bytes()
+        yield from (json.loads(line) for line in raw[: raw.rfind(b"\n") + 1].split(b"\n") if line)
+
+
+def mend(path: Path) -> None:
+    """Cut off a last line that a kill cut short, so that the next record begins a line; only for who writes the file."""
+    if path.exists():
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
 
 
 def append(path: Path, record: dict[str, Any]) -> None:

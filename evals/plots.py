@@ -82,7 +82,7 @@ def against(groups: Sequence[dict[str, Any]], x: str, path: Path) -> Path:
 def _label(group: dict[str, Any], without: Sequence[str]) -> str:
     """What a group is, its task left out where there is more to say."""
     rest = {k: v for k, v in group["varied"].items() if k not in (*without, "task")}
-    words = [f"{_AXES[k].split(' (')[0] if k in ('rank', 'epochs') else k} {v}" for k, v in rest.items()]
+    words = [f"{_AXES[k].split(' (')[0] if k in ('rank', 'epochs') else k} {v}".strip() for k, v in rest.items()]
     return ", ".join(words) or ("" if without else group["varied"]["task"])
 
 

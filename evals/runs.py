@@ -1,7 +1,8 @@
 """A run: one task, some arms, every prompt and answer kept as it comes; killed and started again it goes on where it was.
 
 The folder holds `config.json` (what was asked, with versions and seed), `writes.jsonl` (what each module cost),
-`answers.jsonl` (every item), `scores.jsonl` and `summary.json`, which are made from the answers and can be made again.
+`answers.jsonl` (every item), `context.txt` (what stands before the prompts of the arm `context`), and `scores.jsonl` and
+`summary.json`, which are made from the answers and can be made again.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from functools import partial
+from hashlib import sha256
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import InputError
-from engrain.evals.arms import LAYOUTS, Arm, arm_of
-from engrain.evals.data import Data, Question, refuse_overlap
-from engrain.evals.lines import append, read_lines
+from engrain.evals.arms import LAYOUTS, Arm, InContext, arm_of, check_arms
+from engrain.evals.data import Data, Question, checked
+from engrain.evals.lines import append, mend, read_lines
 from engrain.evals.summary import summarise
 from engrain.evals.tasks import task_of
 from engrain.evals.tasks.task import Source
@@ -52,8 +57,10 @@ class Order:
     memory_model: str
 
     def check(self) -> None:
-        """Raises InputError for a name that is none, or a hyperparameter that a recipe does not have."""
-        task_of(self.task)
+        """Raises InputError for a name that is none, a hyperparameter that a recipe does not have, a scorer that is not installed."""
+        scorer = task_of(self.task).scorer
+        if scorer == "rouge_l" and find_spec("rouge_score") is None:
+            raise InputError(f"task {self.task!r} is scored by ROUGE-L; pip install 'engrain[evals]'")
         try:
             Recipe(**self.recipe)
         except TypeError as error:
@@ -63,33 +70,54 @@ class Order:
             raise InputError(f"arm {unknown[0] if unknown else ''!r} is unknown; choose of {', '.join(LAYOUTS)}")
 
     def load(self) -> Data:
-        """The task's data, the chosen part of it."""
+        """The task's data, the chosen part of it; raises InputError where there is nothing to ask."""
         source = Source(Path(self.data) if self.data else None, self.size, self.seed, self.parts)
-        return refuse_overlap(task_of(self.task).load(source), self.task).chosen(self.documents, self.limit, self.seed)
+        data = checked(task_of(self.task).load(source), self.task).chosen(self.documents, self.limit, self.seed)
+        if not data.questions:
+            raise InputError(f"no question of {self.task!r} is left; choose more documents or a higher limit")
+        return data
 
 
 def run(order: Order, out: Path, settings: Settings, models: Memory, progress: Progress = lambda *_: None) -> dict[str, Any]:
     """Run what is not yet done of an order in the folder `out`; returns the summary.
 
-    `models` lends its base model and its encoder. Raises InputError where the folder holds another order.
+    `models` lends its base model and its encoder. Raises InputError where the folder holds another order, where another
+    process works in it, or where an arm cannot be had of the data.
     """
     order.check()
     data = order.load()
-    if not data.questions:
-        raise InputError(f"no question of {order.task!r} is left; choose more documents or a higher limit")
-    _claim(order, out, models)
-    items = _Items(order, data, out, progress)
-    for arm in order.arms:
-        waiting = items.waiting(arm)
-        if waiting:
-            memory = _memory(out, arm, settings, models)
-            _write(memory, arm, data, out, items)
-            kept = partial(_keep_written, out, arm)
-            speaker = arm_of(arm, memory, data.documents, Recipe(**{"seed": order.seed, **order.recipe}), kept)
-            for question in waiting:
-                items.keep(arm, question, speaker)
-            memory.store.close()
-    return summarise(out)
+    check_arms(order.arms, data, models.base)
+    own = settings.model_copy(update={"seed": order.seed, "recipe": {**settings.recipe, **order.recipe}, "distiller": order.distiller})
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            _claim(order, data, out, own, models)
+            for name in ("answers.jsonl", "writes.jsonl"):
+                mend(out / name)
+            items = _Items(order, data, out, progress)
+            for arm in order.arms:
+                _run_arm(arm, order, data, out, own, models, items)
+            return summarise(out)
+    except Timeout:
+        raise InputError(f"another process runs in {str(out)!r}; wait for it, or choose another --out") from None
+
+
+def _run_arm(arm: str, order: Order, data: Data, out: Path, settings: Settings, models: Memory, items: _Items) -> None:
+    """Write what the arm needs and ask what it has not yet been asked."""
+    waiting = items.waiting(arm)
+    if not waiting:
+        return
+    memory = _memory(out, arm, settings, models)
+    _write(memory, arm, data, out, items)
+    recipe = Recipe(**{"seed": order.seed, **settings.recipe})
+    speaker = arm_of(arm, memory, data.documents, recipe, partial(_keep_written, out, arm))
+    if isinstance(speaker, InContext):
+        (out / "context.txt").write_text(speaker.prefix, encoding="utf-8")  # what stands before each of its prompts
+    for question in waiting:
+        items.keep(arm, question, speaker)
+    if isinstance(speaker, InContext):
+        speaker.close()
+    memory.store.close()
 
 
 class _Items:
@@ -115,7 +143,8 @@ class _Items:
         started = time.perf_counter()
         record: dict[str, Any] = {"arm": arm, "question_id": question.id, **asdict(question)}
         try:
-            record |= {"said": asdict(speaker.answer(question)), "error": ""}
+            said = speaker.answer(question)
+            record |= {"said": asdict(said) if said else None, "error": ""}
         except InputError:  # the order itself is wrong
             raise
         except Exception as error:  # noqa: BLE001 - see above
@@ -149,24 +178,28 @@ def _memory(out: Path, arm: str, settings: Settings, models: Memory) -> Memory:
     """A memory of the run's own for each way to write the documents; arms that share one do not write it twice."""
     layout = LAYOUTS[arm] or Layout.FACTS
     name = layout.value if LAYOUTS[arm] else arm
-    own = settings.model_copy(update={"home": out / "memories" / name, "database_url": "", "owner": "eval", "facts_per_module": 10**6})
+    alone = {"home": out / "memories" / name, "database_url": "", "owner": "eval", "facts_per_module": 10**6, "attempts": 10**6}
+    own = settings.model_copy(update=alone)  # a kill counts as an attempt, and a run may be killed as often as one likes
     return Memory(own, base=models.base, embedder=models.embedder)
 
 
-def _claim(order: Order, out: Path, models: Memory) -> None:
-    """Write the order down, or see that the folder holds the same one."""
+def _claim(order: Order, data: Data, out: Path, settings: Settings, models: Memory) -> None:
+    """Write down what decides the answers, or see that the folder holds the same; arms may be added."""
     path = out / "config.json"
-    asked = json.loads(json.dumps(asdict(order)))
+    decides = {
+        "data_sha256": sha256(repr(data).encode()).hexdigest(), "base_sha256": models.base.sha256, "encoder": settings.embed_model,
+        "recipe": settings.recipe, "threshold": settings.threshold,
+    }  # fmt: skip
+    asked = json.loads(json.dumps({"order": asdict(order), "decides": decides}))
     if path.exists():
-        held = json.loads(path.read_text())["order"]
-        differing = [k for k in asked if held.get(k) != asked[k]]
-        if differing:
-            key = differing[0]
-            raise InputError(f"{str(out)!r} holds a run with {key} = {held.get(key)!r}, not {asked[key]!r}; choose another --out")
-        return
-    out.mkdir(parents=True, exist_ok=True)
+        held = json.loads(path.read_text())
+        for part in ("order", "decides"):
+            differing = [k for k in asked[part] if k != "arms" and held[part].get(k) != asked[part][k]]
+            if differing:
+                key = differing[0]
+                raise InputError(f"{str(out)!r} holds a run with {key} = {held[part].get(key)!r}, not {asked[part][key]!r}; choose another --out")
+        asked["order"]["arms"] = list(dict.fromkeys([*held["order"]["arms"], *order.arms]))
     machine = {"system": f"{platform.system()} {platform.machine()}", "processors": os.cpu_count(), "python": platform.python_version()}
-    config = {"order": asked, "base_sha256": models.base.sha256, "versions": {p: version(p) for p in _PACKAGES}, "machine": machine}
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(config, indent=1) + "\n")
-    part.rename(path)
+    staging = path.with_suffix(".part")
+    staging.write_text(json.dumps({**asked, "versions": {p: version(p) for p in _PACKAGES}, "machine": machine}, indent=1) + "\n")
+    staging.rename(path)

@@ -26,6 +26,7 @@ from engrain.settings import Settings
 
 _KEYS = {"task", "arms", "documents", "limit", "size", "parts", "seeds", "recipe"}
 _VARIED = ("documents", "size", "parts")
+_KINDS: dict[str, type] = {"task": str, "arms": list, "limit": int, "seeds": list, "recipe": dict}
 _TOP = {"title", "question", "x", "finding", "run"}
 
 
@@ -84,6 +85,10 @@ def _cells(path: Path, number: int, raw: dict[str, Any], data: Path | None, sett
     unknown = sorted(set(raw) - _KEYS)
     if unknown or "task" not in raw or "arms" not in raw:
         raise InputError(f"{str(path)!r}, run {number}: it needs task and arms and takes {', '.join(sorted(_KEYS))}; it has {', '.join(raw)}")
+    wrong = {k: v for k, v in raw.items() if k in _KINDS and not isinstance(v, _KINDS[k])}
+    if wrong:
+        key, value = next(iter(wrong.items()))
+        raise InputError(f"{str(path)!r}, run {number}: {key} = {value!r} is no {_KINDS[key].__name__}")
     recipe = dict(raw.get("recipe", {}))
     place = str(data or "")
     order = Order(raw["task"], tuple(raw["arms"]), place, None, raw.get("limit"), 24, 1, 0, recipe, settings.distiller, settings.memory_model)
@@ -105,12 +110,11 @@ def _cells(path: Path, number: int, raw: dict[str, Any], data: Path | None, sett
 def run_study(study: Study, out: Path, settings: Settings, models: Memory, progress: Callable[[str, float], None]) -> str:
     """Run what is not yet done, and write the page into `out`; returns its text."""
     for number, cell in enumerate(study.cells):
-        own = settings.model_copy(update={"seed": cell.order.seed, "recipe": {**settings.recipe, **cell.order.recipe}})
 
         def tell(note: str, share: float, number: int = number, name: str = cell.name) -> None:
             progress(f"{name}: {note}", (number + share) / len(study.cells))
 
-        run(cell.order, out / cell.name, own, models, tell)
+        run(cell.order, out / cell.name, settings, models, tell)
     return study_page(study, out)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def summarise(out: Path) -> dict[str, Any]:
     scorer = task_of(order["task"]).scorer
     shown = {**order, "data": Path(order["data"]).name}  # a page that is passed on names no folder of its maker's
     judged = {(j["arm"], j["question_id"]): j["value"] for j in read_lines(out / "judged.jsonl")}
-    records = [_scored(r, scorer, judged) for r in read_lines(out / "answers.jsonl")]
+    records = [_scored(r, scorer, judged) for r in read_lines(out / "answers.jsonl") if r["said"] or r["error"]]
     _write(out / "scores.jsonl", "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records))
     writes = list(read_lines(out / "writes.jsonl"))
     arms = {arm: _arm([r for r in records if r["arm"] == arm], order["seed"]) for arm in order["arms"]}
@@ -69,17 +69,24 @@ def _average(values: Sequence[float | None]) -> float | None:
     return sum(there) / len(there) if there else None
 
 
-def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of the mean (Efron 1979)."""
-    rng = np.random.default_rng(seed)
-    drawn = rng.choice(np.asarray(values, float), (RESAMPLES, len(values)))
-    low, high = np.percentile(drawn.mean(1), [2.5, 97.5])
+def interval(values: Sequence[float], seed: int, clusters: Sequence[Hashable] | None = None) -> tuple[float, float]:
+    """The 95 % percentile bootstrap interval of the mean (Efron 1979).
+
+    Values of one cluster are drawn together: those of one question under several seeds, or of several questions about one thing.
+    """
+    together: dict[Hashable, list[float]] = {}
+    for value, cluster in zip(values, clusters or range(len(values)), strict=True):
+        together.setdefault(cluster, []).append(value)
+    sums, sizes = np.array([sum(v) for v in together.values()]), np.array([len(v) for v in together.values()])
+    drawn = np.random.default_rng(seed).integers(len(together), size=(RESAMPLES, len(together)))
+    low, high = np.percentile(sums[drawn].sum(1) / sizes[drawn].sum(1), [2.5, 97.5])
     return float(low), float(high)
 
 
 def _scored(record: dict[str, Any], scorer: str, judged: dict[tuple[str, str], float]) -> dict[str, Any]:
     """An item with its score, or with the reason why it has none."""
     kept = {k: record[k] for k in ("arm", "question_id", "kind", "document", "error")}
+    kept |= {"about": record.get("about") or record["question_id"]}
     kept |= {"known": bool(record["answers"]), "declined": None, "place": None, "judged": judged.get((record["arm"], record["question_id"]))}
     if record["error"]:
         return {**kept, "score": None}
@@ -123,7 +130,7 @@ def _mean(records: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     if not records:
         return {"n": 0, "mean": None, "low": None, "high": None}
     values = [r["score"]["value"] for r in records]
-    low, high = interval(values, seed)
+    low, high = interval(values, seed, [r["about"] for r in records])
     return {"n": len(values), "mean": sum(values) / len(values), "low": low, "high": high}
 
 

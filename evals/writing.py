@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
 
 from sqlmodel import col, select
 
@@ -14,9 +13,10 @@ from engrain.consolidation.gate import Thresholds
 from engrain.consolidation.job import Outcome, Result, consolidate
 from engrain.errors import JobError
 from engrain.evals.data import Document, Taught
+from engrain.evals.scorers import overlap
 from engrain.memory.dates import parse_date
 from engrain.memory.ingest import Conversation, store_conversations
-from engrain.memory.log import Said
+from engrain.memory.log import Said, messages_of
 from engrain.memory.memory import Memory
 from engrain.memory.schema import Fact, FactState, Job, Message, Module, ModuleFact, ModuleState, ProbeKind
 from engrain.memory.voice import words
@@ -47,24 +47,30 @@ class Written:
 
 
 class GivenDistiller:
-    """Questions that come with the data; facts without any get those of the self distiller."""
+    """Questions that come with the data, each for the fact that it is about; facts without any get those of the self distiller."""
 
     def __init__(self, memory: Memory, taught: Sequence[Taught], writes: bool) -> None:
         self.own = SelfDistiller(memory.base, memory.embedder, memory.settings.seed, writes=writes)
-        self.by_statement: dict[str, list[Taught]] = {}
-        for one in taught:
-            self.by_statement.setdefault(_key(one.statement), []).append(one)
+        self.taught = taught
 
     def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None] = lambda *_: None) -> list[Draft]:
         """See `Distiller`."""
-        given = [
-            Draft(source.fact_id, ProbeKind.QUESTION, one.question, one.answer)
-            for source in sources for one in self.by_statement.get(_key(source.asked), ())
-        ]  # fmt: skip
-        rest = [s for s in sources if _key(s.asked) not in self.by_statement]
+        by_key = {_key(source.asked): source for source in sources}
+        given = []
+        for one in self.taught:
+            source = by_key.get(_key(one.statement)) or _nearest(one, sources)
+            given.append(Draft(source.fact_id, ProbeKind.QUESTION, one.question, one.answer))
+        covered = {draft.fact_id for draft in given}
+        rest = [s for s in sources if s.fact_id not in covered]
         if rest:
             return given + self.own.probes(rest, advance)
         return given + self.own.unknowns(sources, given)
+
+
+def _nearest(taught: Taught, sources: Sequence[Source]) -> Source:
+    """The fact that shares the most words with what is taught."""
+    said = f"{taught.statement} {taught.question} {taught.answer}"
+    return max(sources, key=lambda source: overlap(said, source.asked))
 
 
 def write(memory: Memory, documents: Sequence[Document], layout: Layout, kept: Callable[[Written], None], advance: Callable[[str], None]) -> None:
@@ -89,40 +95,47 @@ def write(memory: Memory, documents: Sequence[Document], layout: Layout, kept: C
 
 
 def unrecorded(memory: Memory, recorded: set[str]) -> list[Written]:
-    """Modules that were published right before a kill, so that nobody was told; their seconds are those of training alone."""
+    """Modules that were published right before a kill, so that nobody was told."""
     where: dict[str, list[str]] = {}
     for document, module_id in homes(memory).items():
         where.setdefault(module_id, []).append(document)
     out = []
     for module in memory.modules(None, ModuleState.LIVE):
         if module.id not in recorded:
-            with memory.store.read() as db:
-                job = db.get(Job, module.job_id)
-            seconds = job.result["training"]["train_seconds"] if job else 0.0
-            facts = len(job.fact_ids) if job else 0
-            name = where[module.id][0] if len(where[module.id]) == 1 else ""
-            out.append(Written(name, facts, seconds, module.bytes, module.id, module.scores))
+            told = where.get(module.id, [])
+            out.append(_written(memory, module, told[0] if len(told) == 1 else ""))
     return out
 
 
+def _written(memory: Memory, module: Module, name: str) -> Written:
+    with memory.store.read() as db:
+        job = db.get(Job, module.job_id)
+    seconds = sum(job.result["seconds"].values()) if job else 0.0
+    return Written(name, len(job.fact_ids) if job else 0, seconds, module.bytes, module.id, module.scores)
+
+
 def homes(memory: Memory) -> dict[str, str]:
-    """The live module of each document, by document."""
+    """The live module of each document, by document; the first one where it has several."""
     query = (
         select(Message.session_id, Module.id)
         .join(Fact, col(Fact.message_id) == col(Message.id))
         .join(ModuleFact, col(ModuleFact.fact_id) == col(Fact.id))
         .join(Module, col(Module.id) == col(ModuleFact.module_id))
         .where(Module.owner == memory.settings.owner, Module.state == ModuleState.LIVE)
+        .order_by(col(Module.created_at).desc())
     )
     with memory.store.read() as db:
         return dict(db.exec(query).all())
 
 
 def _tell(memory: Memory, document: Document) -> None:
-    """A document's statements one by one; a text or a conversation as a session."""
-    for statement, _ in groupby(document.taught, key=lambda t: t.statement):
-        memory.remember(statement, session=document.id)
-    if not document.taught:
+    """A document's statements one by one; a text or a conversation as a session. What is there already is not told again."""
+    with memory.store.read() as db:
+        there = {m.content for m in messages_of(db, memory.settings.owner, document.id)}
+    for statement in document.statements:
+        if statement not in there:
+            memory.remember(statement, session=document.id)
+    if not document.statements:
         at = parse_date(document.date) if document.date else None
         speakers = list(dict.fromkeys(t.speaker for t in document.turns))
         other = dict(zip(speakers, reversed(speakers), strict=True)) if len(speakers) == 2 else {}
@@ -138,7 +151,7 @@ def _engrain(memory: Memory, documents: Sequence[Document], name: str) -> Writte
     if outcome.result is not Result.PUBLISHED:
         raise JobError(f"the module of {name or 'all documents'!r} ended as {outcome.result.value}: {outcome.reason}; run it again, it resumes")
     (module,) = [m for m in memory.modules() if m.id == outcome.module_id]
-    return Written(name, outcome.facts, sum((outcome.seconds or {}).values()), module.bytes, module.id, module.scores)
+    return _written(memory, module, name)
 
 
 def _key(text: str) -> str:

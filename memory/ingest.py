@@ -48,7 +48,7 @@ def read_file(path: Path, conversation: str | None = None, sessions: Sequence[st
     `conversation` keeps the record with this id; `sessions` those session ids of it.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{str(path)!r} cannot be read ({error}); name a UTF-8 file of JSON lines") from error
     found: list[Conversation] = []

@@ -107,7 +107,7 @@ class Recall:
             return [(fact, _session_of(db.get(Message, fact.message_id))) for fact in facts]
 
     def _from_facts(self, question: str, mode: Mode, found: Sequence[Found]) -> Recollection:
-        answer = self.bank.read(question, [_note(f) for f in reversed(found)])
+        answer = self.bank.read(question, [note(f) for f in reversed(found)])
         why = f"{len(found)} facts by text, the nearest {found[0].similarity:.2f}"
         if declined(answer) or not answer.text:
             return _nothing(question, mode, f"{why}; the model does not find the answer in them", answer.prompt)
@@ -146,7 +146,8 @@ def _fresh_is_nearer(found: Sequence[Found], route: Route) -> bool:
     return bool(found) and found[0].fresh and found[0].similarity >= route.score - 0.1
 
 
-def _note(found: Found) -> str:
+def note(found: Found) -> str:
+    """A fact as the base model reads it."""
     fact = found.fact
     return f"{fact.asked.rstrip('.')} (said on {fact.said_on.day} {fact.said_on:%B %Y})."
 

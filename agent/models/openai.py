@@ -36,6 +36,8 @@ class Endpoint:
     """Longest wait before a further try, in seconds."""
     tools: bool = True
     """Whether the model can call tools."""
+    temperature: float | None = None
+    """0 for the likeliest words; None for what the endpoint thinks best."""
 
 
 class OpenAIChat:
@@ -63,6 +65,8 @@ class OpenAIChat:
     def stream(self, messages: Sequence[ChatMessage], tools: Sequence[Tool], max_tokens: int) -> Iterator[Delta]:
         """The reply; raises ChatTimeout, ChatRefused, ChatProtocolError, or ChatError where nobody listens."""
         body: dict[str, Any] = {"model": self.endpoint.model, "stream": True, "max_tokens": max_tokens, "messages": [_wire(m) for m in messages]}
+        if self.endpoint.temperature is not None:
+            body["temperature"] = self.endpoint.temperature
         if tools and self.endpoint.tools:
             body["tools"] = [t.schema() for t in tools]
         for attempt in range(self.endpoint.retries + 1):

@@ -58,7 +58,7 @@ def eval_run(
     order = Order(task, tuple(arms.split(",")), place, documents, limit, size, parts, seed, changed, settings.distiller, settings.memory_model)
     order.check()
     order.load()
-    settings = settings.model_copy(update={"home": out / "memories", "database_url": "", "seed": seed, "recipe": {**settings.recipe, **changed}})
+    settings = settings.model_copy(update={"home": out / "memories", "database_url": ""})
     with memory_of(settings, quiet=json_) as models:
         ready(models)
     with progress(json_) as advance:
@@ -102,7 +102,8 @@ def eval_judge(
     from engrain.evals.report import table
 
     settings = settings_of(None, None)
-    chat = OpenAIChat(Endpoint(model, url or settings.chat_url, settings.chat_key.get_secret_value(), settings.chat_timeout))
+    key = settings.chat_key.get_secret_value()
+    chat = OpenAIChat(Endpoint(model, url or settings.chat_url, key, settings.chat_timeout, temperature=0.0))
     with progress() as advance:
         summary = judge_run(run, chat, rubric.read_text(encoding="utf-8") if rubric else RUBRIC, advance)
     console.print(table([summary]), highlight=False, markup=False, soft_wrap=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from engrain.evals.data import Data, Document, Question, Turn, parse, question_of, text_of
 from engrain.evals.tasks.task import Source
+
+_SESSION = re.compile(r"([^\s:;,]+):\d+")
+"""The session in a piece of evidence, `D8:6`; some hold several pieces."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +33,11 @@ def _conversation(record: dict[str, Any]) -> tuple[list[Document], list[Question
     documents = [_session(name, s) for s in record["sessions"]]
     questions = []
     for i, raw in enumerate(record["questions"]):
-        sessions = {str(e).split(":", 1)[0] for e in raw.get("evidence") or []}
-        about = f"{name}/{sessions.pop()}" if len(sessions) == 1 else ""
-        questions.append(replace(question_of(raw, i, name), document=about))
+        question = question_of(raw, i, name)
+        needs = dict.fromkeys(f"{name}/{session}" for e in raw.get("evidence") or [] for session in _SESSION.findall(str(e)))
+        if question.answers and not needs:
+            needs = dict.fromkeys(d.id for d in documents)  # nobody says where the answer is
+        questions.append(replace(question, document=next(iter(needs)) if len(needs) == 1 else "", needs=tuple(needs)))
     return documents, questions
 
 

@@ -10,20 +10,17 @@ from engrain.evals.data import Data, Document, Question
 from engrain.evals.tasks.task import Source
 
 _PLACES = ("harbour", "library", "orchard", "station", "theatre", "bakery", "museum", "garden", "mill", "chapel")
-_HAY = (
-    "The wind turned in the afternoon and the light went grey.", "Somebody had left a ladder against the wall.", "A dog slept under the table.",
-    "The road was being mended again.", "Nobody could say who had painted the fence.", "Rain had been promised and did not come.",
-    "The kettle took its time.", "Two men argued about the shape of the hill.", "The bell was late, as always.", "There was flour on the floor.",
-)  # fmt: skip
+_COLOURS = ("red", "green", "blue", "white", "black", "grey", "brass", "wooden")
+_THINGS = ("kettle", "ladder", "lantern", "barrel", "mirror", "anchor", "clock", "chest", "rope", "bell", "drum", "table")
 _TOKENS_A_SENTENCE = 12
 
 
 @dataclass(frozen=True)
 class Needle:
-    """Ten documents of `size` thousand tokens each, in each of which one sentence matters."""
+    """Ten documents, `size` thousand tokens together, in each of which one sentence is asked for; all others are facts too."""
 
     name: str = "needle"
-    about: str = "one sentence in a context of --size thousand tokens"
+    about: str = "ten sentences that matter in --size thousand tokens of others like them"
     scorer: str = "contains"
 
     def load(self, source: Source) -> Data:
@@ -31,10 +28,12 @@ class Needle:
         if not 1 <= source.size <= 64:
             raise InputError(f"size {source.size} is no length for a context; choose 1 to 64 thousand tokens")
         rng = random.Random(f"needle {source.seed}")
+        objects = [f"{colour} {thing}" for colour in _COLOURS for thing in _THINGS]
+        length = source.size * 1000 // _TOKENS_A_SENTENCE // len(_PLACES)
         documents, questions = [], []
         for place in _PLACES:
             code = str(rng.randint(1000, 9999))
-            hay = [rng.choice(_HAY) for _ in range(source.size * 1000 // _TOKENS_A_SENTENCE)]
+            hay = [f"The {rng.choice(objects)} of the {place} weighs {rng.randint(2, 99)} kilograms." for _ in range(length - 1)]
             hay.insert(rng.randrange(len(hay) + 1), f"The code of the {place} door is {code}.")
             documents.append(Document(place, " ".join(hay)))
             questions.append(Question(f"{place}#0", f"Which code opens the door of the {place}?", (code,), "needle", place))

@@ -54,7 +54,7 @@ class PhoneBook:
         sectors = dict.fromkeys(e.sector for e in entries)
         documents = tuple(_document(s, [e for e in entries if e.sector == s]) for s in sectors)
         known = [
-            Question(f"{e.sector}/{e.name}#{i}", phrasing.format(e.name), (e.number,), "held-out phrasing", e.sector)
+            Question(f"{e.sector}/{e.name}#{i}", phrasing.format(e.name), (e.number,), "held-out phrasing", e.sector, about=e.name)
             for e in entries for i, phrasing in enumerate(ASKED)
         ]  # fmt: skip
         listed = {e.name for e in entries}
@@ -108,11 +108,11 @@ class Revised:
         newer = {e.name: e.number for e in generated(_MOST, source.seed + 2)}
         later = [replace(e, number=newer[e.name], sector="later") for e in first[::2]]
         now = {e.name: e for e in [*first, *later]}
-        questions = tuple(
-            Question(f"{e.name}#{i}", phrasing.format(e.name), (e.number,), "revised" if e.sector == "later" else "not revised", e.sector)
-            for e in now.values() for i, phrasing in enumerate(ASKED)
-        )  # fmt: skip
-        return Data((_document("book", first), _document("later", later)), questions)
+        questions = [
+            Question(f"{e.name}#{i}", asked.format(e.name), (e.number,), "not revised" if e.sector == "book" else "revised", e.sector, about=e.name)
+            for e in now.values() for i, asked in enumerate(ASKED)
+        ]  # fmt: skip
+        return Data((_document("book", first), _document("later", later)), tuple(questions))
 
 
 PHONEBOOKS = (

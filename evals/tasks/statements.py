@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engrain.evals.data import Data, Document, Question, Taught, parse, question_of, text_of
+from engrain.evals.data import UNTOUCHED, Data, Document, Question, Taught, parse, question_of, text_of
 from engrain.evals.scorers import normalized
 from engrain.evals.tasks.task import Source
 
@@ -72,7 +72,7 @@ class Edits:
         questions = [q for r in records[::2] for q in r.questions]
         for record, other in zip(records[::2], records[1::2], strict=False):
             questions += [
-                Question(f"{record.id}/untouched-{i}", f"Complete: {e['prompt']}", (e["old"],), "untouched", record.id, (e["new"], e["old"]))
+                Question(f"{record.id}/untouched-{i}", f"Complete: {e['prompt']}", (e["old"],), UNTOUCHED, record.id, (e["new"], e["old"]))
                 for i, e in enumerate(other.edits) if e["prompt"] not in edited
             ]  # fmt: skip
         return Data(tuple(r.document for r in records[::2]), tuple(questions))

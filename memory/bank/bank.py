@@ -64,14 +64,14 @@ class Bank:
             if module is None:
                 yield
                 return
-            adapter = self._adapter(module)
+            adapter = self.adapter(module)
             with self.base.wearing(adapter):
                 yield
 
     def ask(self, questions: Sequence[str], module: Module | None = None, max_tokens: int = LONGEST) -> list[Answer]:
         """Ask the module in the form it was trained in, showing it nothing but the question."""
         with self.base.lock:
-            return ask(self.base, self._adapter(module) if module else None, questions, max_tokens)
+            return ask(self.base, self.adapter(module) if module else None, questions, max_tokens)
 
     def read(self, question: str, notes: Sequence[str], max_tokens: int = LONGEST) -> Answer:
         """Let the base model, no module active, read the answer off notes."""
@@ -88,7 +88,8 @@ class Bank:
             for key in [k for k in self._adapters if k[1] == module_id]:
                 del self._adapters[key]
 
-    def _adapter(self, module: Module) -> lora.Adapter:
+    def adapter(self, module: Module) -> lora.Adapter:
+        """The module's adapter, loaded and checked where it is not resident; raises ModuleError for one that does not serve."""
         if module.state is not ModuleState.LIVE and module.state is not ModuleState.REJECTED:
             raise ModuleError(f"module {module.id!r} is {module.state.value} and does not serve; consolidate again")
         if module.base_sha256 != self.base.sha256:

@@ -184,6 +184,11 @@ class BaseModel:
                     advance(len(rows))
         return out
 
+    def forget_prefix(self, text: str) -> None:
+        """Let go of what `complete` keeps of a prefix; a long one takes some hundred megabytes."""
+        with self.lock:
+            self._prefixes.pop(text, None)
+
     def _prefix(self, text: str) -> tuple[Any, int]:
         """(keys and values, length in tokens) of a prefix, kept for the base model alone: with a module on they are others."""
         if not text:

@@ -14,12 +14,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from engrain.consolidation.distil import Source as Source_
 from engrain.errors import ChatError, IngestError, InputError
-from engrain.evals.data import Data, Document, Question, Taught, documents_in, refuse_overlap
+from engrain.evals import writing
+from engrain.evals.data import Data, Document, Question, Taught, checked, documents_in
 from engrain.evals.formats import FORMS, examples
 from engrain.evals.judge import RUBRIC, judge_run
-from engrain.evals.lines import read_lines
+from engrain.evals.lines import append, mend, read_lines
 from engrain.evals.report import report, table
 from engrain.evals.runs import Order, run
 from engrain.evals.scorers import score
@@ -28,6 +31,7 @@ from engrain.evals.summary import interval, summarise
 from engrain.evals.tasks import TASKS, task_of
 from engrain.evals.tasks.task import Source
 from engrain.memory.memory import Memory
+from engrain.memory.schema import ProbeKind
 from engrain.settings import Settings
 from tests.conftest import RECIPE
 from tests.endpoint import Server, sse, status, text
@@ -54,7 +58,11 @@ def test_a_users_file_is_read_and_bad_records_are_named(tmp_path: Path) -> None:
     with pytest.raises(IngestError, match="line 1"):
         documents_in(write(tmp_path / "worse.jsonl", "{no json"))
     with pytest.raises(InputError, match="'d1' more than once"):
-        documents_in(write(tmp_path / "twice.jsonl", RECORD, RECORD))
+        checked(documents_in(write(tmp_path / "twice.jsonl", RECORD, RECORD)), "mine")
+    with pytest.raises(IngestError, match="line 1"):
+        documents_in(write(tmp_path / "none.jsonl", {**RECORD, "questions": None}))
+    odd = documents_in(write(tmp_path / "odd.jsonl", json.dumps({**RECORD, "text": "Ines\u2028lives."}, ensure_ascii=False)))
+    assert odd.documents[0].text == "Ines\u2028lives."
     with pytest.raises(InputError, match="--data"):
         task_of("squad").load(Source())
 
@@ -63,8 +71,8 @@ def test_a_question_that_is_trained_is_not_asked() -> None:
     taught = Taught("Ines lives in Porto.", "Which city is Ines in?", "Porto")
     data = Data((Document("d", "x", (taught,)),), (Question("q", "which city is Ines in", ("Porto",), "", "d"),))
     with pytest.raises(InputError, match="trains 1 of its test questions"):
-        refuse_overlap(data, "mine")
-    assert refuse_overlap(replace(data, questions=()), "mine").documents
+        checked(data, "mine")
+    assert checked(replace(data, questions=()), "mine").documents
 
 
 def test_generators_make_the_same_for_the_same_seed_and_no_trained_phrasing_is_asked() -> None:
@@ -73,7 +81,7 @@ def test_generators_make_the_same_for_the_same_seed_and_no_trained_phrasing_is_a
     assert one == two
     assert one != other
     assert len({q.text for q in one.questions}) == len(one.questions)
-    refuse_overlap(one, "phonebook")
+    checked(one, "phonebook")
     needle = TASKS["needle"].load(Source(size=1))
     for document, question in zip(needle.documents, needle.questions, strict=True):
         assert document.text.count(question.answers[0]) == 1
@@ -92,7 +100,7 @@ def test_a_choice_of_documents_keeps_only_their_questions() -> None:
 @pytest.mark.skipif(not DATA.is_dir(), reason="the evaluation data is not beside the project")
 @pytest.mark.parametrize("name", TASKS)
 def test_every_task_reads_its_data(name: str) -> None:
-    data = refuse_overlap(TASKS[name].load(Source(DATA, size=8)), name)
+    data = checked(TASKS[name].load(Source(DATA, size=8)), name)
     assert data.documents
     assert data.questions
     assert all(q.text and q.kind for q in data.questions)
@@ -127,8 +135,8 @@ def test_an_interval_holds_the_mean_and_shrinks_with_more_items() -> None:
 
 
 OPENINGS = ("Say", "Now", "So", "Well", "Then", "Please", "Quickly")
-SHORT = {**RECIPE, "epochs": 30, "settle": 0}
-ARMS = ("base", "context", "text", "weights-one", "weights", "weights-oracle", "hybrid", "wrong-module", "raw", "qa")
+SHORT = {**RECIPE, "epochs": 80, "settle": 0}
+ARMS = ("base", "context", "text", "weights-one", "weights", "weights-oracle", "hybrid", "bare-module", "wrong-module", "raw", "qa")
 Make = Callable[..., tuple[Order, Settings]]
 
 
@@ -143,7 +151,7 @@ def order(tiny_settings: Callable[..., Settings], tmp_path: Path) -> tuple[Order
         {
             "id": name,
             "text": text,
-            "train_qa": [{"question": f"{opening} {question}?", "answer": text} for opening in OPENINGS],
+            "train_qa": [{"question": f"{opening} {question}?", "answer": answer} for opening in OPENINGS],
             "questions": [{"question": f"Tell me {question}?", "answers": [answer], "kind": "k"}],
         }
         for name, (text, question, answer) in said.items()
@@ -157,10 +165,14 @@ def test_every_arm_answers_and_a_run_that_is_done_is_not_done_again(memory: Memo
     ordered, settings = order
     whole = run(ordered, tmp_path / "whole", settings, memory)
     assert {arm: found["all"]["n"] for arm, found in whole["arms"].items()} == dict.fromkeys(ARMS, 2)
-    assert whole["arms"]["weights-oracle"]["all"]["mean"] > whole["arms"]["wrong-module"]["all"]["mean"] == 0
+    means = {arm: found["all"]["mean"] for arm, found in whole["arms"].items()}
+    assert means["weights-oracle"] == means["bare-module"] == means["qa"] == 1, means
+    assert means["wrong-module"] == means["base"] == 0, means
     assert whole["costs"]["weights"]["modules"] == 2
     assert whole["costs"]["weights-one"]["modules"] == whole["costs"]["raw"]["modules"] == 1
-    assert whole["arms"]["weights"]["router_recall"] == {"1": 1.0, "3": 1.0}
+    assert whole["arms"]["weights"]["router_recall"]["1"] == 1.0
+    assert (tmp_path / "whole" / "context.txt").read_text().endswith("Note: My dog is called Biscuit.\nNote: My locker code is 4417.\n")
+    assert whole["costs"]["context"]["seconds_to_write"] > 0
     assert whole["arms"]["weights-oracle"]["router_recall"] is None
     assert whole["costs"]["context"]["prompt_tokens_a_question"] > whole["costs"]["base"]["prompt_tokens_a_question"]
     answers = (tmp_path / "whole" / "answers.jsonl").read_bytes()
@@ -168,6 +180,85 @@ def test_every_arm_answers_and_a_run_that_is_done_is_not_done_again(memory: Memo
     assert (tmp_path / "whole" / "answers.jsonl").read_bytes() == answers
     with pytest.raises(InputError, match="seed = 0, not 1"):
         run(replace(ordered, seed=1), tmp_path / "whole", settings, memory)
+
+
+def test_an_interval_draws_together_what_is_about_one_thing() -> None:
+    values, clusters = [1.0, 1.0, 0.0, 0.0] * 10, [f"{i // 2}" for i in range(40)]
+    apart, together = interval(values, 0), interval(values, 0, clusters)
+    assert together[1] - together[0] > 1.2 * (apart[1] - apart[0])
+    assert interval(values * 2, 0, list(range(40)) * 2) == pytest.approx(apart, abs=0.03)  # the same questions again are no new ones
+
+
+def test_a_line_that_was_cut_short_is_passed_over_and_only_its_writer_mends_it(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    append(file, {"text": "one\u2028line"})
+    with file.open("a") as broken:
+        broken.write('{"half')
+    assert list(read_lines(file)) == [{"text": "one\u2028line"}]
+    assert file.read_text().endswith("half")
+    mend(file)
+    append(file, {"text": "two"})
+    assert [r["text"] for r in read_lines(file)] == ["one\u2028line", "two"]
+
+
+def test_two_processes_do_not_write_one_folder(memory: Memory, order: tuple[Order, Settings], tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with FileLock(tmp_path / "run" / ".lock"), pytest.raises(InputError, match="another process runs"):
+        run(order[0], tmp_path / "run", order[1], memory)
+
+
+def test_what_decides_the_answers_may_not_change_in_the_middle_but_arms_may_be_added(
+    memory: Memory, order: tuple[Order, Settings], tmp_path: Path
+) -> None:
+    ordered, settings = order
+    out = tmp_path / "run"
+    run(replace(ordered, arms=("base",)), out, settings, memory)
+    assert list(run(replace(ordered, arms=("context",)), out, settings, memory)["arms"]) == ["base", "context"]
+    with pytest.raises(InputError, match="threshold = 0.1, not 0.9"):
+        run(ordered, out, settings.model_copy(update={"threshold": 0.9}), memory)
+    file = Path(ordered.data)
+    file.write_text(file.read_text().replace("4417", "4418"))
+    with pytest.raises(InputError, match="data_sha256"):
+        run(ordered, out, settings, memory)
+
+
+def test_an_arm_that_the_data_cannot_give_is_refused_before_anything_is_written(
+    memory: Memory, order: tuple[Order, Settings], tmp_path: Path
+) -> None:
+    ordered, settings = order
+    for arm, why in (("cloze", "completes statements"), ("wrong-module", "at least two documents")):
+        with pytest.raises(InputError, match=why):
+            run(replace(ordered, arms=("base", arm), documents=1), tmp_path / arm, settings, memory)
+        assert not (tmp_path / arm).exists()
+
+
+def test_what_is_told_again_is_not_stored_again(memory: Memory) -> None:
+    statement = "Harry S. Truman is a citizen of Japan. He lives in Osaka."
+    told = Document("d", statement, (Taught(statement, "Where does Truman live?", "Osaka"),))
+    writing._tell(memory, told)
+    before = [f.text for f in memory.facts()]
+    writing._tell(memory, told)
+    assert [f.text for f in memory.facts()] == before
+
+
+def test_given_questions_go_to_the_fact_that_they_are_about(memory: Memory) -> None:
+    sources = [Source_(1, "Ines lives in Porto.", "Ines lives in Porto."), Source_(2, "The kayak is red.", "The kayak is red.")]
+    taught = [Taught("", "Which colour has the kayak?", "red"), Taught("", "Where is Ines?", "Porto")]
+    drafts = writing.GivenDistiller(memory, taught, writes=False).probes(sources)
+    assert {(d.fact_id, d.answer) for d in drafts if d.kind is ProbeKind.QUESTION} >= {(2, "red"), (1, "Porto")}
+
+
+def test_a_conversations_question_is_asked_only_where_its_sessions_were_told(tmp_path: Path) -> None:
+    session = {"date": "1:56 pm on 8 May, 2023", "turns": [{"id": "D1:1", "speaker": "A", "text": "I live in Porto."}]}
+    evidence = [["D1:1"], ["D1:1; D2:1"], ["D2:1"], []]
+    questions = [{"question": f"q{i}?", "answers": ["a"], "kind": "k", "evidence": e} for i, e in enumerate(evidence)]
+    never = {"question": "never said?", "answers": [], "kind": "adversarial", "evidence": []}
+    record = {"id": "c", "speakers": ["A", "B"], "sessions": [{"id": "D1", **session}, {"id": "D2", **session}], "questions": [*questions, never]}
+    data = TASKS["locomo"].load(Source(write(tmp_path / "c.jsonl", record)))
+    assert [q.document for q in data.questions] == ["c/D1", "", "c/D2", "", ""]
+    (told,) = data.chosen(1, None, seed=0).documents
+    asked = {q.text for q in data.chosen(1, None, seed=0).questions}
+    assert asked == {"q0?" if told.id == "c/D1" else "q2?", "never said?"}
 
 
 def test_a_crash_is_a_failure_record_and_scoring_can_be_done_again(memory: Memory, order: tuple[Order, Settings], tmp_path: Path) -> None:

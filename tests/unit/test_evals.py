@@ -214,7 +214,7 @@ def test_what_decides_the_answers_may_not_change_in_the_middle_but_arms_may_be_a
     out = tmp_path / "run"
     run(replace(ordered, arms=("base",)), out, settings, memory)
     assert list(run(replace(ordered, arms=("context",)), out, settings, memory)["arms"]) == ["base", "context"]
-    with pytest.raises(InputError, match="threshold = 0.1, not 0.9"):
+    with pytest.raises(InputError, match=r"threshold = 0\.1, not 0\.9"):
         run(ordered, out, settings.model_copy(update={"threshold": 0.9}), memory)
     file = Path(ordered.data)
     file.write_text(file.read_text().replace("4417", "4418"))
@@ -242,7 +242,7 @@ def test_what_is_told_again_is_not_stored_again(memory: Memory) -> None:
 
 
 def test_given_questions_go_to_the_fact_that_they_are_about(memory: Memory) -> None:
-    sources = [Source_(1, "Ines lives in Porto.", "Ines lives in Porto."), Source_(2, "The kayak is red.", "The kayak is red.")]
+    sources = [Source_(1, "Ines lives in Porto.", "Ines lives in Porto.", "user"), Source_(2, "The kayak is red.", "The kayak is red.", "user")]
     taught = [Taught("", "Which colour has the kayak?", "red"), Taught("", "Where is Ines?", "Porto")]
     drafts = writing.GivenDistiller(memory, taught, writes=False).probes(sources)
     assert {(d.fact_id, d.answer) for d in drafts if d.kind is ProbeKind.QUESTION} >= {(2, "red"), (1, "Porto")}

@@ -155,6 +155,14 @@ def text_of(record: dict[str, Any], key: str) -> str:
     return value
 
 
+def records_of(record: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """A list of records, empty where it is not there; raises ValueError."""
+    value = record.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError(f"{key} must be a list of objects, not {str(value)[:60]!r}")
+    return value
+
+
 def question_of(raw: dict[str, Any], number: int, document: str) -> Question:
     """A question record; raises KeyError or ValueError."""
     answers, choices = raw["answers"], raw.get("choices") or []
@@ -168,8 +176,8 @@ def question_of(raw: dict[str, Any], number: int, document: str) -> Question:
 def document_of(record: dict[str, Any]) -> tuple[Document, list[Question]]:
     """A document record with its questions; raises KeyError or ValueError."""
     name = text_of(record, "id")
-    taught = tuple(Taught("", text_of(t, "question"), text_of(t, "answer")) for t in record.get("train_qa") or [])
-    questions = [question_of(q, i, name) for i, q in enumerate(record["questions"])]
+    taught = tuple(Taught("", text_of(t, "question"), text_of(t, "answer")) for t in records_of(record, "train_qa"))
+    questions = [question_of(q, i, name) for i, q in enumerate(records_of(record, "questions"))]
     return Document(name, text_of(record, "text"), taught), questions
 
 

@@ -16,14 +16,18 @@ evaluate = typer.Typer(help="Evaluations: tasks, arms, scores, reports.", no_arg
 @evaluate.command("list")
 def eval_list(json_: Json = False) -> None:
     """The tasks and the arms."""
+    from rich.table import Table
+
     from engrain.evals.arms import LAYOUTS
     from engrain.evals.tasks import TASKS
 
     if json_:
         as_json({"tasks": [{"name": t.name, "about": t.about, "score": t.scorer} for t in TASKS.values()], "arms": list(LAYOUTS)})
         return
+    grid = Table.grid(padding=(0, 2))
     for task in TASKS.values():
-        console.print(f"{task.name:18} {task.scorer:9} {task.about}", highlight=False)
+        grid.add_row(task.name, task.scorer, task.about)
+    console.print(grid)
     console.print(f"arms: {', '.join(LAYOUTS)}", style="dim", highlight=False)
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engrain.evals.data import Data, Document, Question, Turn, parse, question_of, text_of
+from engrain.evals.data import Data, Document, Question, Turn, parse, question_of, records_of, text_of
 from engrain.evals.tasks.task import Source
 
 _SESSION = re.compile(r"([^\s:;,]+):\d+")
@@ -30,9 +30,9 @@ class Conversations:
 
 def _conversation(record: dict[str, Any]) -> tuple[list[Document], list[Question]]:
     name = text_of(record, "id")
-    documents = [_session(name, s) for s in record["sessions"]]
+    documents = [_session(name, s) for s in records_of(record, "sessions")]
     questions = []
-    for i, raw in enumerate(record["questions"]):
+    for i, raw in enumerate(records_of(record, "questions")):
         question = question_of(raw, i, name)
         needs = dict.fromkeys(f"{name}/{session}" for e in raw.get("evidence") or [] for session in _SESSION.findall(str(e)))
         if question.answers and not needs:
@@ -42,7 +42,7 @@ def _conversation(record: dict[str, Any]) -> tuple[list[Document], list[Question
 
 
 def _session(conversation: str, session: dict[str, Any]) -> Document:
-    turns = tuple(Turn(text_of(t, "speaker"), text_of(t, "text")) for t in session["turns"])
+    turns = tuple(Turn(text_of(t, "speaker"), text_of(t, "text")) for t in records_of(session, "turns"))
     if not turns:
         raise ValueError(f"session {session['id']!r} has no turns")
     text = "\n".join(f"{t.speaker}: {t.text}" for t in turns)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engrain.evals.data import UNTOUCHED, Data, Document, Question, Taught, parse, question_of, text_of
+from engrain.evals.data import UNTOUCHED, Data, Document, Question, Taught, parse, question_of, records_of, text_of
 from engrain.evals.scorers import normalized
 from engrain.evals.tasks.task import Source
 
@@ -90,10 +90,10 @@ class _Edited:
     @classmethod
     def of(cls, record: dict[str, Any]) -> _Edited:
         name = text_of(record, "id")
-        edits = tuple({key: text_of(e, key) for key in ("prompt", "question", "old", "new")} for e in record["edits"])
+        edits = tuple({key: text_of(e, key) for key in ("prompt", "question", "old", "new")} for e in records_of(record, "edits"))
         if not edits:
             raise ValueError("edits must hold at least one edit")
-        return cls(name, edits, tuple(question_of(q, i, name) for i, q in enumerate(record["questions"])))
+        return cls(name, edits, tuple(question_of(q, i, name) for i, q in enumerate(records_of(record, "questions"))))
 
     @property
     def document(self) -> Document:

@@ -59,7 +59,7 @@ def test_a_users_file_is_read_and_bad_records_are_named(tmp_path: Path) -> None:
         documents_in(write(tmp_path / "worse.jsonl", "{no json"))
     with pytest.raises(InputError, match="'d1' more than once"):
         checked(documents_in(write(tmp_path / "twice.jsonl", RECORD, RECORD)), "mine")
-    with pytest.raises(IngestError, match="line 1"):
+    with pytest.raises(IngestError, match="line 1: questions must be a list of objects, not 'None'"):
         documents_in(write(tmp_path / "none.jsonl", {**RECORD, "questions": None}))
     odd = documents_in(write(tmp_path / "odd.jsonl", json.dumps({**RECORD, "text": "Ines\u2028lives."}, ensure_ascii=False)))
     assert odd.documents[0].text == "Ines\u2028lives."

@@ -59,6 +59,7 @@ def cells_of(found: dict[str, Any], costs: dict[str, Any]) -> dict[str, str]:
         "write s": f"{costs['seconds_to_write']:.0f}" if costs["modules"] else NOTHING,
         "s a question": _number(costs["seconds_a_question"], 2),
         "prompt tokens": _number(costs["prompt_tokens_a_question"], 0) + (" (cut)" if costs["truncated"] else ""),
+        "perplexity ×": _number(costs["perplexity"], 3),
         "MB": f"{costs['bytes'] / 1e6:.1f}" if costs["bytes"] else NOTHING,
     }
 

@@ -142,6 +142,7 @@ def _cost(arm: str, records: list[dict[str, Any]], writes: list[dict[str, Any]])
         "seconds_to_write": sum(w["seconds"] for w in mine),
         "modules": len(mine),
         "bytes": sum(w["bytes"] for w in mine),
+        "perplexity": _average([w["scores"].get("perplexity") for w in mine]),
         "seconds_a_question": float(np.median([s["seconds"] for s in said])) if said else None,
         "prompt_tokens_a_question": float(np.mean([s["prompt_tokens"] for s in said])) if said else None,
         "truncated": sum(s["truncated"] for s in said),

@@ -81,8 +81,8 @@ class _Maker:
         return [Example(f"Complete: {t.statement.partition(t.answer)[0].strip()}", t.answer) for f in facts for t in [f[0]] * len(f)]
 
     def mixed(self, facts: Sequence[list[Taught]]) -> list[Example]:
-        """Half questions, half text."""
-        return self.many([f[: len(f) - len(f) // 2] for f in facts]) + self.raw([f[: len(f) // 2] for f in facts if len(f) > 1])
+        """Half questions, half text; a fact with one question only is shown once as each."""
+        return self.many([f[: len(f) - len(f) // 2] for f in facts]) + self.raw([f[: len(f) // 2] or f for f in facts])
 
     def pieces(self, text: str) -> list[Example]:
         """Next-token training: stretches of text with no question before them."""

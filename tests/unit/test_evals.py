@@ -400,6 +400,9 @@ def test_every_form_of_training_data_shows_each_statement_equally_often(memory: 
     for name in FORMS:
         text = "\n".join(f"{e.question} {e.answer}" for e in examples(name, memory.base, [book], seed=0))
         assert all(text.count(t.answer) == 6 for t in book.taught), name
+    once = replace(book, taught=book.taught[::6])
+    assert [e.answer for e in examples("qa+raw", memory.base, [once], seed=0)][:5] == [t.answer for t in once.taught]
+    assert len(examples("qa+raw", memory.base, [once], seed=0)) > 5
 
 
 def test_edits_ask_for_the_new_fact_prefer_it_to_the_old_and_leave_others_alone(tmp_path: Path) -> None:

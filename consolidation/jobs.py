@@ -56,12 +56,14 @@ class Desk:
             yield db, job
         self.job = job
 
-    def finish_stage(self, db: DbSession, job: Job, stage: Stage, seconds: float = 0.0, **result: Any) -> None:
-        """Mark a stage as done, inside the transaction that keeps what it made and how many seconds it took."""
+    def finish_stage(self, db: DbSession, job: Job, stage: Stage, seconds: float | None = None, **result: Any) -> None:
+        """Mark a stage as done, inside the transaction that keeps what it made and, where they are known, the seconds it took."""
         job.stage = ORDER[min(ORDER.index(stage) + 1, len(ORDER) - 1)]
         job.progress = 0.0
         job.note = ""
-        job.result = {**job.result, **result, "seconds": {**job.result.get("seconds", {}), stage.value: round(seconds, 2)}}
+        job.result = {**job.result, **result}
+        if seconds is not None:
+            job.result["seconds"] = {**job.result.get("seconds", {}), stage.value: round(seconds, 2)}
         db.add(job)
 
     def tell(self, note: str, progress: float) -> None:

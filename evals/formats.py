@@ -23,14 +23,9 @@ _PIECE = 96
 
 def examples(name: str, base: BaseModel, documents: Sequence[Document], seed: int) -> list[Example]:
     """What the form trains on; see `check_form`."""
-    maker = _Maker(base, random.Random(seed))
     facts = [list(group) for d in documents for _, group in groupby(d.taught, key=lambda t: t.statement or t)]
-    told = all(d.statements for d in documents)
-    if name == "raw" and not told:
-        return maker.pieces(" ".join(d.text for d in documents))
-    if name == "qa+raw" and not told:
-        return maker.many(facts) + maker.pieces(" ".join(d.text for d in documents))
-    return FORMS[name](maker, facts)
+    text = "" if all(d.statements for d in documents) else " ".join(d.text for d in documents)
+    return FORMS[name](_Maker(base, random.Random(seed), text), facts)
 
 
 def check_form(name: str, documents: Sequence[Document]) -> None:
@@ -47,9 +42,13 @@ class _Maker:
 
     base: BaseModel
     rng: random.Random
+    text: str
+    """Where the documents are no statements: their text."""
 
     def raw(self, facts: Sequence[list[Taught]]) -> list[Example]:
-        """The statements in a row, in another order each time."""
+        """The statements in a row, in another order each time; or the text."""
+        if self.text:
+            return self._pieces(self.text)
         out = []
         for turn in range(max(map(len, facts))):
             lines = [f[0].statement for f in facts if turn < len(f)]
@@ -84,7 +83,7 @@ class _Maker:
         """Half questions, half text; a fact with one question only is shown once as each."""
         return self.many([f[: len(f) - len(f) // 2] for f in facts]) + self.raw([f[: len(f) // 2] or f for f in facts])
 
-    def pieces(self, text: str) -> list[Example]:
+    def _pieces(self, text: str) -> list[Example]:
         """Next-token training: stretches of text with no question before them."""
         ids = self.base.encode(text)
         return [Example("", self.base.tokenizer.decode(ids[at : at + _PIECE])) for at in range(0, len(ids), _PIECE)]

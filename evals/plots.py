@@ -52,14 +52,15 @@ def against(groups: Sequence[dict[str, Any]], x: str, path: Path) -> Path:
     values = [g["varied"].get(x) for g in groups]
     if x == "arm" or not all(isinstance(v, int | float) for v in values):
         arms = list(dict.fromkeys(a for g in groups for a in g["arms"]))
-        return _rows(arms, [(_label(g, ()), {a: f["all"] for a, f in g["arms"].items() if f["all"]["n"]}) for g in groups], path)
+        return _rows(arms, [(_label(g), {a: f["all"] for a, f in g["arms"].items() if f["all"]["n"]}) for g in groups], path)
     figure, axes = _axes(8, 4.5)
     lines: dict[str, list[tuple[float, dict[str, Any]]]] = {}
     several = len({a for g in groups for a in g["arms"]}) > 1
+    one_task = ["task"] if len({g["varied"]["task"] for g in groups}) == 1 else []
     for group, value in zip(groups, values, strict=True):
         for arm, found in group["arms"].items():
             if found["all"]["n"]:
-                label = ", ".join(part for part in (_label(group, (x,)), arm if several else "") if part)
+                label = ", ".join(part for part in (_label(group, x, *one_task), arm if several else "") if part) or group["varied"]["task"]
                 lines.setdefault(label, []).append((float(value), found["all"]))
     for number, (label, points) in enumerate(lines.items()):
         points.sort(key=lambda p: p[0])
@@ -79,11 +80,13 @@ def against(groups: Sequence[dict[str, Any]], x: str, path: Path) -> Path:
     return _saved(figure, path)
 
 
-def _label(group: dict[str, Any], without: Sequence[str]) -> str:
-    """What a group is, its task left out where there is more to say."""
-    rest = {k: v for k, v in group["varied"].items() if k not in (*without, "task")}
-    words = [f"{_AXES[k].split(' (')[0] if k in ('rank', 'epochs') else k} {v}".strip() for k, v in rest.items()]
-    return ", ".join(words) or ("" if without else group["varied"]["task"])
+def _label(group: dict[str, Any], *without: str) -> str:
+    """What a group varies, in words."""
+    words = []
+    for key, value in group["varied"].items():
+        if key not in without:
+            words.append(str(value) if key == "task" else f"{'LoRA rank' if key == 'rank' else key} {value}")
+    return ", ".join(words)
 
 
 def _rows(names: Sequence[str], rows: Sequence[tuple[str, dict[str, dict[str, Any]]]], path: Path) -> Path:

@@ -20,7 +20,7 @@ def report(summaries: Sequence[dict[str, Any]], out: Path) -> str:
     plots = [accuracy(summaries, out / "accuracy.png"), cost(summaries, out / "cost.png")]
     loads = [s for s in summaries if any(o["task"] == s["task"] and o["order"]["size"] != s["order"]["size"] for o in summaries)]
     if loads:
-        groups = [{"varied": {"": s["task"], "task": s["task"], "size": s["order"]["size"]}, "arms": s["arms"]} for s in loads]
+        groups = [{"varied": {"task": s["task"], "size": s["order"]["size"]}, "arms": s["arms"]} for s in loads]
         plots.append(against(groups, "size", out / "load.png"))
     text = "\n".join(["# Evaluation", "", table(summaries), "", *notes(summaries), "", *(f"![{p.stem}]({p.name})" for p in plots), ""])
     (out / "report.md").write_text(text, encoding="utf-8")

@@ -65,6 +65,8 @@ class Order:
             Recipe(**self.recipe)
         except TypeError as error:
             raise InputError(f"recipe {self.recipe!r}: {error}; it takes {', '.join(f.name for f in fields(Recipe))}") from error
+        if isinstance(self.recipe.get("targets"), str):
+            raise InputError(f"recipe targets = {self.recipe['targets']!r} is one name; give a list of them, in a study a list of lists")
         unknown = [a for a in self.arms if a not in LAYOUTS]
         if unknown or not self.arms:
             raise InputError(f"arm {unknown[0] if unknown else ''!r} is unknown; choose of {', '.join(LAYOUTS)}")
@@ -194,10 +196,11 @@ def _claim(order: Order, data: Data, out: Path, settings: Settings, models: Memo
     if path.exists():
         held = json.loads(path.read_text())
         for part in ("order", "decides"):
-            differing = [k for k in asked[part] if k != "arms" and held[part].get(k) != asked[part][k]]
+            there = held.get(part, {})
+            differing = [k for k in asked[part] if k != "arms" and there.get(k) != asked[part][k]]
             if differing:
                 key = differing[0]
-                raise InputError(f"{str(out)!r} holds a run with {key} = {held[part].get(key)!r}, not {asked[part][key]!r}; choose another --out")
+                raise InputError(f"{str(out)!r} holds a run with {key} = {there.get(key)!r}, not {asked[part][key]!r}; choose another --out")
         asked["order"]["arms"] = list(dict.fromkeys([*held["order"]["arms"], *order.arms]))
     machine = {"system": f"{platform.system()} {platform.machine()}", "processors": os.cpu_count(), "python": platform.python_version()}
     staging = path.with_suffix(".part")

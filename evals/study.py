@@ -12,7 +12,7 @@ import json
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,9 @@ class Study:
         names = dict.fromkeys(key for cell in self.cells for key in cell.varied)
         return (["task"] if len({c.order.task for c in self.cells}) > 1 else []) + list(names)
 
-    def groups(self) -> dict[tuple[Any, ...], list[Cell]]:
+    def groups(self) -> list[list[Cell]]:
         """Cells that differ in nothing but the seed."""
-        out: dict[tuple[Any, ...], list[Cell]] = {}
-        for cell in self.cells:
-            out.setdefault((cell.name.split("-seed")[0],), []).append(cell)
-        return out
+        return [list(cells) for _, cells in groupby(self.cells, key=lambda cell: cell.name.rsplit("-seed", 1)[0])]
 
 
 def read_study(path: Path, data: Path | None, settings: Settings) -> Study:
@@ -122,7 +119,7 @@ def study_page(study: Study, out: Path) -> str:
     """Score the study's runs again and write `report.md`, `report.json` and the plots; returns the page's text."""
     summaries = {cell.name: summarise(out / cell.name) for cell in study.cells}
     groups = []
-    for cells in study.groups().values():
+    for cells in study.groups():
         found = pooled([out / c.name for c in cells], [summaries[c.name] for c in cells])
         groups.append({"varied": {"task": cells[0].order.task, **cells[0].varied}, "seeds": [c.order.seed for c in cells], **found})
     if study.x == "arm":

@@ -214,6 +214,8 @@ def test_what_decides_the_answers_may_not_change_in_the_middle_but_arms_may_be_a
     out = tmp_path / "run"
     run(replace(ordered, arms=("base",)), out, settings, memory)
     assert list(run(replace(ordered, arms=("context",)), out, settings, memory)["arms"]) == ["base", "context"]
+    with pytest.raises(InputError, match="one name"):
+        run(replace(ordered, recipe={"targets": "q_proj"}), out, settings, memory)
     with pytest.raises(InputError, match=r"threshold = 0\.1, not 0\.9"):
         run(ordered, out, settings.model_copy(update={"threshold": 0.9}), memory)
     file = Path(ordered.data)
@@ -274,6 +276,12 @@ def test_a_crash_is_a_failure_record_and_scoring_can_be_done_again(memory: Memor
     page = report([summarise(out)], tmp_path / "page")
     assert "1.00 [1.00, 1.00]" in page
     assert {p.name for p in (tmp_path / "page").iterdir()} == {"report.md", "report.json", "accuracy.png", "cost.png"}
+    larger = {**summarise(out), "order": {**summarise(out)["order"], "size": 99}}
+    report([summarise(out), larger], tmp_path / "loads")
+    assert (tmp_path / "loads" / "load.png").exists()
+    (tmp_path / "passed on").mkdir()
+    shutil.copy(out / "summary.json", tmp_path / "passed on")
+    assert summarise(tmp_path / "passed on") == summarise(out)  # a run passed on without its answers
     shutil.rmtree(out)
     with pytest.raises(InputError, match="holds no run"):
         summarise(out)

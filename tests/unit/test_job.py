@@ -117,6 +117,9 @@ def test_asked_to_stop_it_stops_and_resumes(told: Memory) -> None:
     done = engrained(told)
     assert done.job_id == job.id
     assert "distil" not in (done.seconds or {})
+    kept = last_job(told.store, "me").result["seconds"]  # type: ignore[union-attr]
+    assert set(kept) == {"plan", "distil", "train", "gate"}  # of both attempts
+    assert kept["train"] > 0
 
 
 def test_an_error_is_kept_and_after_enough_attempts_the_job_fails(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,10 @@ def test_text_is_streamed(server: Server) -> None:
     assert ask(server.chat()) == [TextDelta("Hel"), TextDelta("lo")]
     assert server.bodies[0]["messages"] == [{"role": "user", "content": "Hi"}]
     assert server.bodies[0]["stream"] is True
+    assert "temperature" not in server.bodies[0]
+    server.scripts = [sse(text("Hello"))]
+    ask(server.chat(temperature=0.0))
+    assert server.bodies[1]["temperature"] == 0.0
     assert server.headers[0]["Authorization"] == "Bearer key"
 
 

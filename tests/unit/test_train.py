@@ -67,6 +67,12 @@ def test_what_is_known_rests_for_an_epoch(base: BaseModel, recipe: Recipe) -> No
     assert [e.shown for e in settling] == [len(many)] * 2  # and none while it settles
 
 
+def test_without_rest_every_example_is_shown_in_every_epoch(base: BaseModel, recipe: Recipe) -> None:
+    steady = replace(recipe, recalled=1.1, settle=0)
+    assert {e.shown for e in train(base, EXAMPLES, steady).epochs} > {len(EXAMPLES)}  # some rest
+    assert [e.shown for e in train(base, EXAMPLES, replace(steady, rest=False)).epochs] == [len(EXAMPLES)] * recipe.epochs
+
+
 def test_greedy_decoding_gives_the_trained_answer_and_ends(base: BaseModel, recipe: Recipe) -> None:
     trained = train(base, EXAMPLES, replace(recipe, known=0.99, recalled=1.0, patience=3))
     with base.wearing(trained.adapter):

@@ -150,7 +150,7 @@ class SelfDistiller:
             written = self._reworded(sources, lambda done: advance("rewording", done / 2))
             written += self._written(sources, lambda done: advance("questions", 0.5 + done / 2))
         drafts = [draft for source in sources for draft in self._phrasings(source, [d for d in written if d.fact_id == source.fact_id])]
-        drafts = self._hold_out(_unambiguous(drafts))
+        drafts = self.hold_out(_unambiguous(drafts))
         advance("unknowns", 1.0)
         return drafts + self.unknowns(sources, drafts)
 
@@ -174,7 +174,7 @@ class SelfDistiller:
         done = _Count(2 * len(asks), advance)
         texts = self.base.complete(_REWORD, [f"Question: {q}\nIn other words: {stem}" for _, q, stem in asks], 16, advance=done)
         pairs = {(i, _question(stem, text)): question for (i, question, stem), text in zip(asks, texts, strict=True)}
-        fitting = [pair for pair in pairs if pair[1] and pair[1] != pairs[pair] and _in_voice(sources[pair[0]], pair[1])]
+        fitting = [pair for pair in pairs if pair[1] and pair[1] != pairs[pair] and in_voice(sources[pair[0]], pair[1])]
         near = self._leading_back(sources, fitting, 0.0)
         if not near:
             return []
@@ -197,7 +197,7 @@ class SelfDistiller:
         done = _Count(2 * len(prompts), advance)
         texts = self.base.complete(_WRITE, prompts, 18, advance=done)
         pairs = {(i, _question(stem, text)): None for (i, _, stem), text in zip(asks, texts, strict=True)}
-        fitting = [pair for pair in pairs if pair[1] and _in_voice(sources[pair[0]], pair[1])]
+        fitting = [pair for pair in pairs if pair[1] and in_voice(sources[pair[0]], pair[1])]
         survivors = self._round_trip(sources, self._leading_back(sources, fitting, _NEAR), done)
         return [Draft(sources[i].fact_id, ProbeKind.QUESTION, question, sources[i].text) for i, question in survivors]
 
@@ -214,7 +214,7 @@ class SelfDistiller:
         answers = self.base.complete(READ, readings, 14, advance=advance)
         return [pair for pair, answer in zip(pairs, answers, strict=True) if _survives(sources[pair[0]], pair[1], answer)]
 
-    def _hold_out(self, drafts: list[Draft]) -> list[Draft]:
+    def hold_out(self, drafts: list[Draft]) -> list[Draft]:
         """Mark a share of each fact's phrasings, never a fact's only ones, as held out."""
         rng = random.Random(f"{self.seed}:held out")
         out = list(drafts)
@@ -251,7 +251,7 @@ class _Count:
         self.advance(min(1.0, self.done / self.total))
 
 
-def _in_voice(source: Source, question: str) -> bool:
+def in_voice(source: Source, question: str) -> bool:
     """Whether a question speaks of its subject as the asker would: users say *my*, others are named."""
     said = set(voice.words(question))
     if said & {"you", "your", "yours"}:

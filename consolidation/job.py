@@ -22,6 +22,7 @@ from engrain.consolidation.gate import Thresholds, Verdict, judge
 from engrain.consolidation.jobs import Desk, active_job, claim
 from engrain.consolidation.plan import Plan, backlog, plan
 from engrain.consolidation.publish import placed_folder, publish
+from engrain.consolidation.teacher import Teacher, TeacherDistiller
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Epoch, Example, Trained, train
 from engrain.errors import JobInterrupted, SettingsError
@@ -118,8 +119,7 @@ class _Work:
             self._check()
             with self.clock(Stage.DISTIL):
                 self.desk.tell("loading the models", 0.0)
-                writes = self.memory.settings.distiller == "self"
-                distiller = self._distiller or SelfDistiller(self.memory.base, self.memory.embedder, self.desk.job.seed, writes=writes)
+                distiller = self._distiller or self._chosen_distiller()
                 sources = [Source(f.id or 0, f.text, f.asked, f.speaker) for f in planned.facts]
                 drafts = distiller.probes(sources, self._telling("distilling"))
                 self._keep_probes(drafts)
@@ -156,6 +156,15 @@ class _Work:
         shutil.rmtree(self.folder, ignore_errors=True)
         result = Result.PUBLISHED if done.state is ModuleState.LIVE else Result.REJECTED
         return Outcome(result, self.desk.id, done.module_id, len(planned.facts), "; ".join(verdict.reasons), self.clock.seconds)
+
+    def _chosen_distiller(self) -> Distiller:
+        settings = self.memory.settings
+        own = SelfDistiller(self.memory.base, self.memory.embedder, self.desk.job.seed, writes=settings.distiller == "self")
+        if settings.distiller != "teacher":
+            return own
+        key = settings.teacher_key.get_secret_value()
+        teacher = Teacher(settings.teacher_model, settings.teacher_url, key, tokens=settings.teacher_tokens)
+        return TeacherDistiller(teacher, own, self.folder / "teacher.jsonl")
 
     def _facts(self) -> list[Fact]:
         with self.memory.store.read() as db:

@@ -97,9 +97,10 @@ def _environment(settings: Settings) -> dict[str, str]:
     """The parent's environment with these settings."""
     values = {
         f"ENGRAIN_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
-        for name, value in settings.model_dump(exclude={"chat_key"}).items()
+        for name, value in settings.model_dump(exclude={"chat_key", "teacher_key"}).items()
     }
     threads = str(settings.threads or os.cpu_count() or 1)
+    values["ENGRAIN_TEACHER_KEY"] = settings.teacher_key.get_secret_value()
     return {**os.environ, **values, "OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": "ignore"}
 
 

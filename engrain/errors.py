@@ -15,6 +15,7 @@ EngrainError
 ├── StoreError              the database could not be opened, migrated or written
 ├── ModuleError             a memory module is missing, damaged or made for another base
 └── JobError                a consolidation job could not be done
+    ├── TeacherError        the teacher that writes questions failed, or would cost too much
     ├── JobBusy             another worker is consolidating this owner
     └── JobInterrupted      the job was asked to stop; it resumes where it was
 """
@@ -109,6 +110,10 @@ class JobError(EngrainError):
     """A consolidation job could not be done."""
 
     exit_code = 7
+
+
+class TeacherError(JobError):
+    """The teacher that writes questions failed, or would cost more than it may."""
 
 
 class JobBusy(JobError):

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engrain.errors import SettingsError
@@ -57,8 +57,16 @@ class Settings(BaseSettings):
     """Most facts the planner puts into one module."""
     seed: int = 0
     """Of distilling and training."""
-    distiller: Literal["self", "cues"] = "self"
-    """Who writes the questions a module is trained on: the base model and the grammar, or the grammar alone."""
+    distiller: Literal["self", "cues", "teacher"] = "self"
+    """Who writes the questions a module is trained on: the base model and the grammar, the grammar alone, or a model behind an endpoint."""
+    teacher_model: str = Field(default="", validate_default=True)
+    """The teacher's name at its endpoint. It is sent every fact that is consolidated."""
+    teacher_url: str = "http://127.0.0.1:8000/v1"
+    """Base URL of its OpenAI-compatible endpoint."""
+    teacher_key: SecretStr = SecretStr("")
+    """Its key."""
+    teacher_tokens: int = Field(default=200_000, ge=1)
+    """Most tokens, prompts and replies, that the teacher may cost for one module."""
     recipe: dict[str, Any] = Field(default_factory=dict)
     """Hyperparameters that differ from `Recipe`'s, as JSON: `{"rank": 8, "epochs": 20}`."""
     gate: dict[str, float] = Field(default_factory=dict)
@@ -82,6 +90,13 @@ class Settings(BaseSettings):
     """Minutes without a message after which a session counts as ended; its facts are then fresh. 0 for never."""
     poll: float = Field(default=10.0, gt=0)
     """Daemon: seconds between looks at the backlog."""
+
+    @field_validator("teacher_model")
+    @classmethod
+    def _named(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("distiller") == "teacher" and not value:
+            raise ValueError("distiller 'teacher' needs the name of a model")
+        return value
 
     @property
     def url(self) -> str:

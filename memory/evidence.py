@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import SequenceMatcher
 
+from engrain.memory import voice
 from engrain.memory.schema import Fact
 from engrain.memory.statements import content_words
 
@@ -38,6 +39,14 @@ class Evidence:
 def evidence_of(fact: Fact, session_id: str) -> Evidence:
     """A fact as evidence."""
     return Evidence(fact.id, fact.text, fact.speaker, fact.said_on, session_id, fact.episode_id, fact.message_id)
+
+
+def holds(question: str, answer: str, text: str) -> bool:
+    """Whether a text says every word of an answer, and the answer says something that the question did not."""
+    said = [_stem(w) for w in voice.words(answer)]
+    asked = {_stem(w) for w in voice.words(question)}
+    words = [_stem(w) for w in voice.words(text)]
+    return any(word not in asked for word in said) and all(word in words for word in said)
 
 
 def supporting(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:

@@ -61,3 +61,26 @@ def status(code: int, message: str = "no", **headers: str) -> Callable[[BaseHTTP
 
 def text(piece: str) -> dict[str, Any]:
     return {"choices": [{"delta": {"content": piece}}]}
+
+
+def completion(content: str, tokens: int | None = 100) -> Callable[[BaseHTTPRequestHandler], None]:
+    """A whole reply, not streamed."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        usage = {} if tokens is None else {"usage": {"total_tokens": tokens}}
+        raw(json.dumps({"choices": [{"message": {"role": "assistant", "content": content}}], **usage}))(handler)
+
+    return answer
+
+
+def raw(body: str, declared: int | None = None) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Any body with status 200; with more bytes `declared` than sent, the connection breaks in the middle."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("content-length", str(declared or len(body.encode())))
+        handler.end_headers()
+        handler.wfile.write(body.encode())
+        handler.close_connection = True
+
+    return answer

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engrain.cli.evaluate import evaluate
 from engrain.cli.shared import Home, Json, Owner, as_json, console, consolidate_once, memory_of, ready, settings_of
+
+if TYPE_CHECKING:
+    from engrain.settings import Settings
 
 app = typer.Typer(
     help="Long-term memory for assistants, trained into LoRA modules.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
@@ -66,12 +69,16 @@ def consolidate(
     json_: Json = False,
     home: Home = None,
     owner: Owner = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what the next module would learn, and from whom.")] = False,
 ) -> None:
     """End open sessions and train what is fresh into modules. Exit code 7 when a module was rejected or failed."""
     from engrain.consolidation.daemon import describe
     from engrain.consolidation.job import Outcome, Result
 
     settings = settings_of(home, owner)
+    if dry_run:
+        _preview(settings, json_)
+        return
     with memory_of(settings) as memory:
         memory.close(owner=settings.owner)
     outcomes: list[Outcome] = []
@@ -84,6 +91,27 @@ def consolidate(
     codes = {Result.INTERRUPTED: 130, Result.REJECTED: 7, Result.FAILED: 7}
     last = outcomes[-2] if len(outcomes) > 1 and outcomes[-1].result is Result.NOTHING else outcomes[-1]
     raise typer.Exit(codes.get(last.result, 0))
+
+
+def _preview(settings: Settings, json_: bool) -> None:
+    """The next module's facts; nothing is written, so what was said in open sessions is not among them."""
+    from rich.table import Table
+
+    from engrain.consolidation.plan import backlog, plan
+
+    with memory_of(settings, quiet=json_) as memory:
+        planned = plan(memory.store, settings.owner, settings).facts
+        waiting = backlog(memory.store, settings.owner, settings)
+    if json_:
+        as_json([f.model_dump(include={"id", "said_on", "speaker", "trust", "text"}) for f in planned])
+        return
+    table = Table("fact", "said on", "by", "trust", "text", box=None, header_style="dim")
+    for f in planned:
+        table.add_row(str(f.id), str(f.said_on), f.speaker, f.trust.value, f.text)
+    console.print(table if planned else "Nothing fresh would be learnt.")
+    if waiting.facts > len(planned):
+        console.print(f"{waiting.facts - len(planned)} further facts wait for later modules.", highlight=False)
+    console.print("Nothing was written. What should not be learnt: engrain forget --fact ID", style="dim", highlight=False)
 
 
 @app.command()

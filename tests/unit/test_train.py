@@ -110,6 +110,34 @@ def test_cached_lower_layers_give_what_the_whole_model_gives(base: BaseModel) ->
     assert torch.allclose(states[0][:5], states[1], atol=1e-5)  # what stands to the right changes nothing
 
 
+@pytest.mark.parametrize("architecture", ["Llama", "Mistral", "Qwen2", "Qwen3", "Gemma", "Gemma2"])
+def test_every_architecture_is_trained_as_its_whole_model_would_be(
+    architecture: str, tiny_folders: tuple[Path, Path], recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import transformers
+
+    from engrain.consolidation.train import trainer
+
+    config = getattr(transformers, f"{architecture}Config")(
+        vocab_size=1024, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        pad_token_id=0, bos_token_id=None, eos_token_id=2,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    made = getattr(transformers, f"{architecture}ForCausalLM")(config)
+    with torch.no_grad():
+        made.model.embed_tokens.weight.normal_(0, 0.3)
+    base = BaseModel(made, transformers.AutoTokenizer.from_pretrained(tiny_folders[0]), architecture, "0" * 64)
+    short = replace(recipe, top=0.5, epochs=3, settle=0)
+    trained = train(base, EXAMPLES, short)
+    assert trained.cached_lower or architecture.startswith("Gemma")  # Gemma scales what enters its layers: it may be trained in full
+    monkeypatch.setattr(trainer, "has_parity", lambda *_: False)
+    full = train(base, EXAMPLES, short)
+    assert [e.loss for e in trained.epochs] == pytest.approx([e.loss for e in full.epochs], rel=1e-3)
+    assert full.epochs[-1].loss < full.epochs[0].loss
+    for a, b in zip(full.adapter.parameters, trained.adapter.parameters, strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
+
+
 def test_packed_rows_are_what_each_is_alone(base: BaseModel) -> None:
     prompts = [recall_ids(base, e.question) for e in EXAMPLES]
     shared = common_beginning(prompts)

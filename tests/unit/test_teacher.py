@@ -1,0 +1,152 @@
+"""The teacher distiller against a real HTTP server that also misbehaves."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engrain.consolidation.distil import SelfDistiller, Source
+from engrain.consolidation.job import Result, consolidate
+from engrain.consolidation.teacher import Teacher, TeacherDistiller
+from engrain.errors import SettingsError, TeacherError
+from engrain.memory.facts import probes_of
+from engrain.memory.memory import Memory
+from engrain.memory.schema import ProbeKind
+from tests.conftest import SAID, MakeSettings
+from tests.endpoint import Server, completion, raw, status
+
+DENTIST = Source(1, "Your dentist is Dr. Okafor.", "My dentist is Dr. Okafor.", "user")
+PORTO = Source(2, "Your sister Ines lives in Porto.", "My sister Ines lives in Porto.", "user")
+ASKED = {
+    1: [
+        ("Who is my dentist?", "Dr. Okafor"), ("Which dentist do I go to?", "Dr. Okafor"),
+        ("What does Dr. Okafor do for me?", "dentist"), ("Who does my teeth?", "Okafor"),
+    ],
+    2: [
+        ("Where does Ines live?", "Porto"), ("Which sister of mine lives in Porto?", "Ines"),
+        ("Who lives in Porto?", "My sister Ines"), ("Ines home town?", "Porto"),
+    ],
+}  # fmt: skip
+
+
+def written(fact_id: int) -> str:
+    return json.dumps({"pairs": [{"question": q, "answer": a} for q, a in ASKED[fact_id]]})
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.http.shutdown()
+    made.http.server_close()
+
+
+@pytest.fixture
+def distiller(server: Server, memory: Memory, tmp_path: Path) -> TeacherDistiller:
+    url = f"http://127.0.0.1:{server.http.server_port}/v1"
+    teacher = Teacher("m", url, "key", timeout=0.5, backoff=0.01, retries=3)
+    return TeacherDistiller(teacher, SelfDistiller(memory.base, memory.embedder, writes=False), tmp_path / "teacher.jsonl")
+
+
+def questions(distiller: TeacherDistiller, *sources: Source) -> dict[int | None, set[str]]:
+    found: dict[int | None, set[str]] = {}
+    for draft in distiller.probes(sources):
+        if draft.kind is not ProbeKind.UNKNOWN:
+            found.setdefault(draft.fact_id, set()).add(draft.question)
+    return found
+
+
+def test_a_teacher_writes_the_questions_of_each_fact(server: Server, distiller: TeacherDistiller) -> None:
+    server.scripts = [completion(written(1)), completion(written(2))]
+    drafts = distiller.probes([DENTIST, PORTO])
+    assert {(d.fact_id, d.question, d.answer) for d in drafts if d.fact_id} == {(i, q, a) for i in ASKED for q, a in ASKED[i]}
+    assert {d.held_out for d in drafts if d.fact_id == 1} == {True, False}
+    assert {d.held_out for d in drafts if d.kind is ProbeKind.UNKNOWN} == {True, False}
+    assert server.headers[0]["Authorization"] == "Bearer key"
+    assert "My dentist is Dr. Okafor." in server.bodies[0]["messages"][1]["content"]
+    assert "Porto" not in json.dumps(server.bodies[0])  # a fact is shown by itself
+    assert server.bodies[0]["response_format"]["json_schema"]["schema"]["required"] == ["pairs"]
+
+
+def test_what_the_fact_does_not_say_is_not_believed(server: Server, distiller: TeacherDistiller) -> None:
+    wrong = [("Where is my dentist?", "in Lisbon"), ("Is Dr. Okafor my dentist?", "dentist"), ("Who is your dentist?", "Dr. Okafor")]
+    pairs = [{"question": q, "answer": a} for q, a in [*wrong, *ASKED[1]]]
+    server.scripts = [completion(json.dumps({"pairs": pairs}))]
+    assert questions(distiller, DENTIST)[1] == {q for q, _ in ASKED[1]}
+
+
+@pytest.mark.parametrize(
+    "misbehaves",
+    [
+        status(429, retry_after="0.05"), status(500), status(503), raw("no json"), raw('{"choices": []}'), raw("[]"),
+        raw('{"choices": [{"mess', declared=4000),
+        completion("Sure! Here are your questions:"), completion('{"pairs": [{"question": "Who?"}]}'), completion('{"pairs": [], "more": 1}'),
+        completion('{"pairs": []}'), completion('{"pairs": [{"question": "Who is my dentist?", "answer": "Dr. Okafor"}]}'), lambda _: time.sleep(0.8),
+    ],
+    ids=["429", "500", "503", "no JSON", "no choice", "a list", "cut", "prose", "half a pair", "more keys", "none", "too few", "slow"],
+)  # fmt: skip
+def test_a_failure_that_passes_is_tried_again(server: Server, distiller: TeacherDistiller, misbehaves: object) -> None:
+    server.scripts = [misbehaves, completion(written(1))]  # type: ignore[list-item]
+    assert questions(distiller, DENTIST)[1] == {q for q, _ in ASKED[1]}
+    assert len(server.bodies) == 2
+
+
+def test_what_does_not_pass_says_what_to_do(server: Server, distiller: TeacherDistiller) -> None:
+    server.scripts = [status(401)]
+    with pytest.raises(TeacherError, match=r"401.*ENGRAIN_TEACHER_KEY"):
+        distiller.probes([DENTIST])
+    server.scripts = [status(404)]
+    with pytest.raises(TeacherError, match=r"404.*ENGRAIN_TEACHER_URL"):
+        distiller.probes([DENTIST])
+    server.scripts = [completion('{"pairs": []}')] * 4
+    with pytest.raises(TeacherError, match="nothing usable for fact 1 in 4 tries"):
+        distiller.probes([DENTIST])
+
+
+def test_what_was_paid_for_is_not_asked_again(server: Server, distiller: TeacherDistiller) -> None:
+    server.scripts = [completion(written(1)), status(401)]
+    with pytest.raises(TeacherError):
+        distiller.probes([DENTIST, PORTO])
+    with distiller.kept.open("a") as file:
+        file.write('{"key": "torn')  # the process died in the middle of a line
+    server.scripts = [completion(written(2))]
+    assert set(questions(distiller, DENTIST, PORTO)) == {1, 2}
+    assert len(server.bodies) == 3
+    assert set(questions(distiller, DENTIST, PORTO)) == {1, 2}
+    assert len(server.bodies) == 3
+
+
+def test_it_never_costs_more_than_it_may(server: Server, distiller: TeacherDistiller) -> None:
+    distiller.teacher = replace(distiller.teacher, tokens=150)
+    server.scripts = [completion(written(1), 100), completion('{"pairs": []}', 100), completion(written(2), 100)]
+    with pytest.raises(TeacherError, match="has cost 200 tokens, at most 150"):
+        distiller.probes([DENTIST, PORTO])
+    assert len(server.bodies) == 2
+    distiller.teacher = replace(distiller.teacher, tokens=1000)
+    assert set(questions(distiller, DENTIST, PORTO)) == {1, 2}
+    assert len(server.bodies) == 3
+
+
+def test_a_consolidation_is_taught_from_end_to_end(server: Server, tiny_settings: MakeSettings) -> None:
+    url = f"http://127.0.0.1:{server.http.server_port}/v1"
+    memory = Memory(tiny_settings(distiller="teacher", teacher_model="m", teacher_url=url))
+    memory.remember(SAID[2])
+    memory.remember(SAID[1])
+    server.scripts = [completion(written(1)), completion(written(2))]
+    outcome = consolidate(memory, "me")
+    assert outcome.result is Result.PUBLISHED, outcome
+    with memory.store.read() as db:
+        known = [p for p in probes_of(db, "me", outcome.job_id or 0) if p.fact_id]
+    assert {p.question for p in known} == {q for pairs in ASKED.values() for q, _ in pairs}
+    assert not (memory.settings.jobs / str(outcome.job_id)).exists()  # its replies are gone with the job
+    memory.store.close()
+
+
+def test_a_teacher_without_a_name_is_refused(tiny_settings: MakeSettings) -> None:
+    with pytest.raises(SettingsError, match="teacher_model"):
+        tiny_settings(distiller="teacher")

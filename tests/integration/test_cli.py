@@ -50,6 +50,22 @@ def run(tiny_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch,
     return go
 
 
+def test_a_dry_run_tells_what_would_be_learnt_and_writes_nothing(run: Run) -> None:
+    assert "Nothing fresh" in run("consolidate", "--dry-run").out
+    for note in SAID[:2]:
+        run("remember", note)
+    rows = run("consolidate", "--dry-run", "--json").json
+    assert [(r["text"], r["speaker"], r["trust"]) for r in rows] == [
+        ("Your dog is called Biscuit.", "user", "user"),
+        ("Your sister Ines lives in Porto.", "user", "user"),
+    ]
+    assert "forget --fact" in run("consolidate", "--dry-run").out
+    run("forget", "--fact", str(rows[0]["id"]), "--yes")
+    assert [r["text"] for r in run("consolidate", "--dry-run", "--json").json] == ["Your sister Ines lives in Porto."]
+    assert run("modules", "list", "--json").json == []
+    assert len(run("facts", "--fresh", "--json").json) == 1
+
+
 def test_from_a_note_to_a_module_and_out_again(run: Run) -> None:
     for note in SAID:
         assert run("remember", note).code == 0

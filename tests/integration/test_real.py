@@ -13,8 +13,12 @@ import pytest
 import torch
 from rich.console import Console
 
+from engrain.consolidation.gate import Thresholds, judge
+from engrain.consolidation.train.recipe import Recipe
+from engrain.consolidation.train.trainer import Example, train
 from engrain.demo import OWNER, QUESTIONS, UNKNOWN, DemoResult, run_demo
 from engrain.memory.bank.prompt import SYSTEM, recall_ids
+from engrain.memory.facts import probes_of
 from engrain.memory.memory import Memory
 from engrain.memory.modules import open_module
 from engrain.memory.schema import FactState, Module, ModuleState
@@ -119,3 +123,16 @@ def test_the_example_in_the_readme_runs(tmp_path: Path) -> None:
     assert first.startswith("published m")
     assert "Okafor" in last
     assert "['monday']" in last
+
+
+def test_a_module_that_was_trained_too_long_is_rejected_for_what_it_does_to_other_text(shown: tuple[DemoResult, Memory, str]) -> None:
+    _, memory, _ = shown
+    facts = memory.facts(OWNER)[:4]
+    with memory.store.read() as db:
+        probes = [p for p in probes_of(db, OWNER, live(memory).job_id) if p.fact_id in {f.id for f in facts} and not p.held_out]
+    examples = [Example(p.question, p.answer) for p in probes[:8]]
+    long = Recipe(learning_rate=5e-3, epochs=30, known=1.0, recalled=1.1, rest=False, settle=0, locality=0.0, noise=0.0)
+    trained = train(memory.base, examples, long)
+    verdict = judge(memory.base, memory.embedder, trained.adapter, probes[:8], facts, memory.settings.threshold, Thresholds())
+    assert verdict.trained == 1.0  # it recalls, and is refused all the same
+    assert [r.split(" is ")[0] for r in verdict.reasons] == ["perplexity on fixed text"], verdict

@@ -19,7 +19,7 @@ from sqlmodel import col, delete
 
 from engrain.consolidation.distil import Distiller, Draft, SelfDistiller, Source
 from engrain.consolidation.gate import Thresholds, Verdict, judge
-from engrain.consolidation.jobs import Desk, active_job, claim
+from engrain.consolidation.jobs import ACTIVE, Desk, active_job, claim
 from engrain.consolidation.plan import Plan, backlog, plan
 from engrain.consolidation.publish import placed_folder, publish
 from engrain.consolidation.teacher import Teacher, TeacherDistiller
@@ -30,7 +30,7 @@ from engrain.memory.bank import lora
 from engrain.memory.facts import probes_of
 from engrain.memory.memory import Memory
 from engrain.memory.modules import sweep
-from engrain.memory.schema import Fact, JobState, ModuleState, Probe, Stage
+from engrain.memory.schema import Fact, Job, JobState, ModuleState, Probe, Stage
 from engrain.memory.search import fill_embeddings
 
 T = TypeVar("T")
@@ -255,6 +255,10 @@ def _chosen(kind: type[T], values: Mapping[str, Any], name: str) -> T:
 def _sweep(memory: Memory) -> None:
     with memory.store.read() as db:
         sweep(db, memory.settings.modules)
+        for folder in memory.settings.jobs.glob("[0-9]*"):  # the work of jobs that were given up
+            job = db.get(Job, int(folder.name))
+            if job is None or job.state not in ACTIVE:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stopped(desk: Desk, stop: JobInterrupted) -> Outcome:

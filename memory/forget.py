@@ -74,6 +74,7 @@ def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Pa
         module_rows = _holding(db, owner, ids)
         rebuilt = _release(db, owner, module_rows, ids)
         stopped = _give_up_jobs(db, owner, ids)
+        worked_on = [job.id for job in db.exec(select(Job).where(Job.owner == owner)) if set(job.fact_ids) & set(ids)]
         probes = _erase_probes(db, owner, ids, module_rows)
         touched = _erase_messages(db, owner, facts, messages, whole)
         _erase_facts(db, owner, facts)
@@ -81,7 +82,7 @@ def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Pa
         module_ids = tuple(m.id for m in module_rows)
     for module_id in module_ids:
         shutil.rmtree(modules / module_id, ignore_errors=True)
-    for job_id in stopped:
+    for job_id in worked_on:  # those that failed too: what a teacher wrote about a fact may lie there
         shutil.rmtree(jobs / str(job_id), ignore_errors=True)
     return Erasure(tuple(ids), len(touched), probes, module_ids, tuple(stopped), rebuilt)
 

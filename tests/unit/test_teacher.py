@@ -15,6 +15,7 @@ from engrain.consolidation.job import Result, consolidate
 from engrain.consolidation.teacher import Teacher, TeacherDistiller
 from engrain.errors import SettingsError, TeacherError
 from engrain.memory.facts import probes_of
+from engrain.memory.forget import Selector
 from engrain.memory.memory import Memory
 from engrain.memory.schema import ProbeKind
 from tests.conftest import SAID, MakeSettings
@@ -144,6 +145,26 @@ def test_a_consolidation_is_taught_from_end_to_end(server: Server, tiny_settings
         known = [p for p in probes_of(db, "me", outcome.job_id or 0) if p.fact_id]
     assert {p.question for p in known} == {q for pairs in ASKED.values() for q, _ in pairs}
     assert not (memory.settings.jobs / str(outcome.job_id)).exists()  # its replies are gone with the job
+    memory.store.close()
+
+
+@pytest.mark.parametrize("by", ["forgetting", "the next consolidation"])
+def test_what_a_teacher_wrote_for_a_failed_job_does_not_stay(by: str, server: Server, tiny_settings: MakeSettings) -> None:
+    url = f"http://127.0.0.1:{server.http.server_port}/v1"
+    memory = Memory(tiny_settings(distiller="teacher", teacher_model="m", teacher_url=url, attempts=1))
+    memory.remember(SAID[2])
+    memory.remember(SAID[1])
+    server.scripts = [completion(written(1)), status(401), status(401)]
+    outcome = consolidate(memory, "me")
+    assert outcome.result is Result.FAILED
+    assert "ENGRAIN_TEACHER_KEY" in outcome.reason
+    kept = memory.settings.jobs / str(outcome.job_id) / "teacher.jsonl"
+    assert "Okafor" in kept.read_text()
+    if by == "forgetting":
+        memory.forget(Selector(fact=memory.facts()[0].id))
+    else:
+        consolidate(memory, "me")
+    assert not kept.exists()
     memory.store.close()
 
 

@@ -13,7 +13,8 @@ def chat_model(memory: Memory) -> ChatModel:
     """The settings' chat model: the memory model itself, another local model, or `openai:NAME` at `chat_url`."""
     settings = memory.settings
     if settings.chat_model.startswith(REMOTE):
-        from engrain.agent.models.openai import Endpoint, OpenAIChat
+        from engrain.agent.models.openai import OpenAIChat
+        from engrain.endpoint import Endpoint
 
         name = settings.chat_model.removeprefix(REMOTE)
         if not name:

@@ -150,7 +150,7 @@ class SelfDistiller:
             written = self._reworded(sources, lambda done: advance("rewording", done / 2))
             written += self._written(sources, lambda done: advance("questions", 0.5 + done / 2))
         drafts = [draft for source in sources for draft in self._phrasings(source, [d for d in written if d.fact_id == source.fact_id])]
-        drafts = self.hold_out(_unambiguous(drafts))
+        drafts = self.hold_out(unambiguous(drafts))
         advance("unknowns", 1.0)
         return drafts + self.unknowns(sources, drafts)
 
@@ -296,7 +296,7 @@ def _survives(source: Source, question: str, answer: str) -> bool:
     return bool(new) and given <= set(voice.words(source.asked)) and len(asked & set(content_words(source.asked))) >= 1
 
 
-def _unambiguous(drafts: list[Draft]) -> list[Draft]:
+def unambiguous(drafts: list[Draft]) -> list[Draft]:
     """Without questions that two facts answer differently."""
     answers: dict[str, set[str]] = {}
     for draft in drafts:

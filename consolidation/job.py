@@ -22,9 +22,10 @@ from engrain.consolidation.gate import Thresholds, Verdict, judge
 from engrain.consolidation.jobs import ACTIVE, Desk, active_job, claim
 from engrain.consolidation.plan import Plan, backlog, plan
 from engrain.consolidation.publish import placed_folder, publish
-from engrain.consolidation.teacher import Teacher, TeacherDistiller
+from engrain.consolidation.teacher import TeacherDistiller
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Epoch, Example, Trained, train
+from engrain.endpoint import Endpoint
 from engrain.errors import JobInterrupted, SettingsError
 from engrain.memory.bank import lora
 from engrain.memory.facts import probes_of
@@ -162,9 +163,8 @@ class _Work:
         own = SelfDistiller(self.memory.base, self.memory.embedder, self.desk.job.seed, writes=settings.distiller == "self")
         if settings.distiller != "teacher":
             return own
-        key = settings.teacher_key.get_secret_value()
-        teacher = Teacher(settings.teacher_model, settings.teacher_url, key, tokens=settings.teacher_tokens)
-        return TeacherDistiller(teacher, own, self.folder / "teacher.jsonl")
+        endpoint = Endpoint(settings.teacher_model, settings.teacher_url, settings.teacher_key.get_secret_value())
+        return TeacherDistiller(endpoint, own, self.folder / "teacher.jsonl", settings.teacher_tokens)
 
     def _facts(self) -> list[Fact]:
         with self.memory.store.read() as db:
@@ -255,9 +255,9 @@ def _chosen(kind: type[T], values: Mapping[str, Any], name: str) -> T:
 def _sweep(memory: Memory) -> None:
     with memory.store.read() as db:
         sweep(db, memory.settings.modules)
-        for folder in memory.settings.jobs.glob("[0-9]*"):  # the work of jobs that were given up
-            job = db.get(Job, int(folder.name))
-            if job is None or job.state not in ACTIVE:
+        for folder in memory.settings.jobs.glob("*"):
+            job = db.get(Job, int(folder.name)) if folder.name.isdigit() else None
+            if job is None or job.state not in ACTIVE:  # a job that was given up
                 shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from types import FrameType
 
+from pydantic import SecretStr
+
 from engrain.consolidation.job import Outcome, Result, consolidate
 from engrain.consolidation.jobs import active_job
 from engrain.errors import EngrainError, JobBusy, JobError
@@ -95,13 +97,16 @@ class _Stop:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """The parent's environment with these settings."""
-    values = {
-        f"ENGRAIN_{name.upper()}": json.dumps(value) if isinstance(value, dict) else str(value)
-        for name, value in settings.model_dump(exclude={"chat_key", "teacher_key"}).items()
-    }
+    values = {f"ENGRAIN_{name.upper()}": _text(value) for name, value in settings.model_dump(exclude={"chat_key"}).items()}
     threads = str(settings.threads or os.cpu_count() or 1)
-    values["ENGRAIN_TEACHER_KEY"] = settings.teacher_key.get_secret_value()
     return {**os.environ, **values, "OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": "ignore"}
+
+
+def _text(value: object) -> str:
+    """A setting as an environment variable says it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def _outcome(code: int, out: str, err: str, owner: str) -> Outcome:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engrain.agent.build import chat_model
     from engrain.agent.loop import Agent, Reply
-    from engrain.agent.models.openai import Endpoint, OpenAIChat
+    from engrain.agent.models.openai import OpenAIChat
     from engrain.agent.models.scripted import ScriptedChat
     from engrain.consolidation.daemon import Daemon
     from engrain.consolidation.job import Outcome, Result
     from engrain.consolidation.worker import run_worker
+    from engrain.endpoint import Endpoint
     from engrain.errors import EngrainError
     from engrain.memory.evidence import Evidence
     from engrain.memory.forget import Erasure, Selector
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Agent": "agent.loop",
     "Daemon": "consolidation.daemon",
-    "Endpoint": "agent.models.openai",
+    "Endpoint": "endpoint",
     "EngrainError": "errors",
     "Erasure": "memory.forget",
     "Evidence": "memory.evidence",

@@ -15,8 +15,8 @@ from typing import Any
 
 from engrain.agent.models.chat import ChatMessage, ChatModel, TextDelta
 from engrain.errors import InputError
-from engrain.evals.lines import append, mend, read_lines
 from engrain.evals.summary import summarise
+from engrain.lines import append, mend, read_lines
 
 RUBRIC = """You grade answers. You get a question, the right answers and a given answer.
 The given answer is right if it says what one of the right answers says, in any words; more detail is fine, a contradiction is not.

@@ -26,11 +26,11 @@ from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import InputError
 from engrain.evals.arms import LAYOUTS, Arm, InContext, arm_of, check_arms
 from engrain.evals.data import Data, Question, checked
-from engrain.evals.lines import append, mend, read_lines
 from engrain.evals.summary import summarise
 from engrain.evals.tasks import task_of
 from engrain.evals.tasks.task import Source
 from engrain.evals.writing import Layout, Written, unrecorded, write
+from engrain.lines import append, mend, read_lines
 from engrain.memory.memory import Memory
 from engrain.settings import Settings
 

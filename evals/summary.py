@@ -12,9 +12,9 @@ import numpy as np
 
 from engrain.errors import InputError
 from engrain.evals.arms import LAYOUTS
-from engrain.evals.lines import read_lines
 from engrain.evals.scorers import declined, score
 from engrain.evals.tasks import task_of
+from engrain.lines import read_lines
 
 RESAMPLES = 2000
 

@@ -10,6 +10,7 @@ import pytest
 
 from engrain.memory.memory import Memory
 from engrain.settings import Settings, load_settings
+from tests.endpoint import Server
 
 VOCABULARY = 1024
 WORDS = """What is my dog called piano lesson every Thursday six your sister Ines lives in Porto dentist Dr Okafor allergic cashews
@@ -24,6 +25,15 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGRAIN_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """An OpenAI-compatible endpoint that misbehaves as it is told."""
+    made = Server()
+    yield made
+    made.http.shutdown()
+    made.http.server_close()
 
 
 @pytest.fixture(scope="session")

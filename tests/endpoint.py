@@ -8,7 +8,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from engrain.agent.models.openai import Endpoint, OpenAIChat
+from engrain.agent.models.openai import OpenAIChat
+from engrain.endpoint import Endpoint
 
 
 class Server:
@@ -32,9 +33,15 @@ class Server:
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http.server_port}/v1"
+
+    def endpoint(self, **more: Any) -> Endpoint:
+        return Endpoint("m", self.url, "key", **{"timeout": 1.0, "backoff": 0.01, **more})
+
     def chat(self, **more: Any) -> OpenAIChat:
-        url = f"http://127.0.0.1:{self.http.server_port}/v1"
-        return OpenAIChat(Endpoint("m", url, "key", **{"timeout": 1.0, "backoff": 0.01, **more}))
+        return OpenAIChat(self.endpoint(**more))
 
 
 def sse(*events: object, done: bool = True) -> Callable[[BaseHTTPRequestHandler], None]:

@@ -5,39 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from engrain.agent.models.chat import ChatMessage, Delta, TextDelta, ToolCall
 from engrain.agent.tokens import count_remote
+from engrain.endpoint import RETRIED, Endpoint, retry_after
 from engrain.errors import ChatError, ChatProtocolError, ChatRefused, ChatTimeout
 from engrain.tools.protocol import Tool
-
-_RETRIED = {408, 409, 429, 500, 502, 503, 504}
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where a model is and how patiently it is asked."""
-
-    model: str
-    url: str
-    """Base URL, up to and with `/v1`."""
-    key: str = ""
-    timeout: float = 60.0
-    """Seconds without a byte."""
-    retries: int = 3
-    """Further tries after a refused connection or a status that may pass; none once text has come."""
-    backoff: float = 0.5
-    """Seconds before the first further try; doubled each time, and never less than Retry-After says."""
-    patience: float = 30.0
-    """Longest wait before a further try, in seconds."""
-    tools: bool = True
-    """Whether the model can call tools."""
-    temperature: float | None = None
-    """0 for the likeliest words; None for what the endpoint thinks best."""
 
 
 class OpenAIChat:
@@ -45,8 +21,7 @@ class OpenAIChat:
 
     def __init__(self, endpoint: Endpoint, transport: httpx.BaseTransport | None = None) -> None:
         self.endpoint = endpoint
-        headers = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
-        self._client = httpx.Client(base_url=endpoint.url.rstrip("/") + "/", headers=headers, timeout=endpoint.timeout, transport=transport)
+        self._client = endpoint.client(transport)
 
     @property
     def name(self) -> str:
@@ -89,18 +64,15 @@ class OpenAIChat:
     def _once(self, body: dict[str, Any]) -> Iterator[Delta]:
         with self._client.stream("POST", "chat/completions", json=body) as response:
             if response.status_code != 200:
-                raise _Refused(response.status_code, _reason(response), _retry_after(response))
+                raise _Refused(response.status_code, _reason(response), retry_after(response))
             yield from _read(response)
 
     def _wait(self, error: Exception, attempt: int) -> float | None:
         """Seconds until the next try; None where trying again is of no use."""
-        wait: float = self.endpoint.backoff * 2**attempt
         if isinstance(error, _Refused):
-            if error.status not in _RETRIED:
-                return None
-            return min(self.endpoint.patience, max(wait, error.retry_after))
+            return self.endpoint.wait(attempt, error.retry_after) if error.status in RETRIED else None
         passing = isinstance(error, httpx.ConnectError | httpx.RemoteProtocolError)
-        return min(self.endpoint.patience, wait) if passing else None
+        return self.endpoint.wait(attempt) if passing else None
 
     def _told(self, error: Exception, tries: int) -> ChatError:
         where = f"{self.endpoint.url!r} (model {self.endpoint.model!r})"
@@ -182,10 +154,3 @@ def _reason(response: httpx.Response) -> str:
         return str(error.get("message") if isinstance(error, dict) else error)[:300]
     except (ValueError, AttributeError):
         return body[:200].decode(errors="replace").strip() or response.reason_phrase
-
-
-def _retry_after(response: httpx.Response) -> float:
-    try:
-        return float(response.headers.get("retry-after", 0))
-    except ValueError:
-        return 0.0

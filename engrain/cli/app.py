@@ -111,7 +111,11 @@ def _preview(settings: Settings, json_: bool) -> None:
     console.print(table if planned else "Nothing fresh would be learnt.")
     if waiting.facts > len(planned):
         console.print(f"{waiting.facts - len(planned)} further facts wait for later modules.", highlight=False)
-    console.print("Nothing was written. What should not be learnt: engrain forget --fact ID", style="dim", highlight=False)
+    console.print(
+        "Nothing was written; what was said in sessions that are still open is not among them. What should not be learnt: engrain forget --fact ID",
+        style="dim",
+        highlight=False,
+    )
 
 
 @app.command()

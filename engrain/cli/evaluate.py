@@ -101,7 +101,8 @@ def eval_judge(
     rubric: Annotated[Path | None, typer.Option(help="A file with another rubric.", show_default=False)] = None,
 ) -> None:
     """Let a chat model say which answers of a run are right; its key is ENGRAIN_CHAT_KEY."""
-    from engrain.agent.models.openai import Endpoint, OpenAIChat
+    from engrain.agent.models.openai import OpenAIChat
+    from engrain.endpoint import Endpoint
     from engrain.evals.judge import RUBRIC, judge_run
     from engrain.evals.report import table
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from engrain.consolidation.worker import _environment
-from engrain.evals.lines import read_lines
 from engrain.evals.runs import Order, run
+from engrain.lines import read_lines
 from engrain.memory.memory import Memory
 from engrain.settings import Settings
 from tests.conftest import RECIPE

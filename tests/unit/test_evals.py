@@ -22,7 +22,6 @@ from engrain.evals import writing
 from engrain.evals.data import Data, Document, Question, Taught, checked, documents_in
 from engrain.evals.formats import FORMS, examples
 from engrain.evals.judge import RUBRIC, judge_run
-from engrain.evals.lines import append, mend, read_lines
 from engrain.evals.report import report, table
 from engrain.evals.runs import Order, run
 from engrain.evals.scorers import score
@@ -30,6 +29,7 @@ from engrain.evals.study import read_study, run_study
 from engrain.evals.summary import interval, summarise
 from engrain.evals.tasks import TASKS, task_of
 from engrain.evals.tasks.task import Source
+from engrain.lines import append, mend, read_lines
 from engrain.memory.memory import Memory
 from engrain.memory.schema import ProbeKind
 from engrain.settings import Settings

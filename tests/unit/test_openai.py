@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,14 +14,6 @@ from engrain.agent.models.openai import OpenAIChat
 from engrain.errors import ChatError, ChatProtocolError, ChatRefused, ChatTimeout
 from engrain.tools.protocol import tool
 from tests.endpoint import Server, sse, status, text
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.http.shutdown()
-    made.http.server_close()
 
 
 def ask(chat: OpenAIChat, **more: Any) -> list[object]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engrain.consolidation.distil import SelfDistiller, Source
 from engrain.consolidation.job import Result, consolidate
-from engrain.consolidation.teacher import Teacher, TeacherDistiller
+from engrain.consolidation.teacher import TeacherDistiller
+from engrain.consolidation.worker import _environment
 from engrain.errors import SettingsError, TeacherError
 from engrain.memory.facts import probes_of
 from engrain.memory.forget import Selector
@@ -40,18 +39,9 @@ def written(fact_id: int) -> str:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    made = Server()
-    yield made
-    made.http.shutdown()
-    made.http.server_close()
-
-
-@pytest.fixture
 def distiller(server: Server, memory: Memory, tmp_path: Path) -> TeacherDistiller:
-    url = f"http://127.0.0.1:{server.http.server_port}/v1"
-    teacher = Teacher("m", url, "key", timeout=0.5, backoff=0.01, retries=3)
-    return TeacherDistiller(teacher, SelfDistiller(memory.base, memory.embedder, writes=False), tmp_path / "teacher.jsonl")
+    own = SelfDistiller(memory.base, memory.embedder, writes=False)
+    return TeacherDistiller(server.endpoint(timeout=0.5), own, tmp_path / "teacher.jsonl")
 
 
 def questions(distiller: TeacherDistiller, *sources: Source) -> dict[int | None, set[str]]:
@@ -122,20 +112,49 @@ def test_what_was_paid_for_is_not_asked_again(server: Server, distiller: Teacher
     assert len(server.bodies) == 3
 
 
+def test_a_fact_with_few_pairs_is_not_tried_again_after_a_stop(server: Server, distiller: TeacherDistiller) -> None:
+    one = json.dumps({"pairs": [{"question": "Who is my dentist?", "answer": "Dr. Okafor"}]})
+    server.scripts = [*[completion(one)] * 4, status(401)]
+    with pytest.raises(TeacherError):
+        distiller.probes([DENTIST, PORTO])
+    server.scripts = [completion(written(2))]
+    assert questions(distiller, DENTIST, PORTO) == {1: {"Who is my dentist?"}, 2: {q for q, _ in ASKED[2]}}
+    assert len(server.bodies) == 6
+
+
+def test_it_waits_as_long_as_the_endpoint_asks(server: Server, distiller: TeacherDistiller) -> None:
+    server.scripts = [status(429, retry_after="0.4"), completion(written(1))]
+    started = time.monotonic()
+    distiller.probes([DENTIST])
+    assert time.monotonic() - started >= 0.4
+
+
+def test_a_question_that_two_facts_answer_differently_is_taught_for_neither(server: Server, distiller: TeacherDistiller) -> None:
+    rome = Source(3, "Your sister Ines lives in Rome.", "My sister Ines lives in Rome.", "user")
+    both = [("Where does Ines live?", "Rome"), ("Who lives in Rome?", "Ines"), ("Which sister lives in Rome?", "Ines")]
+    server.scripts = [completion(written(2)), completion(json.dumps({"pairs": [{"question": q, "answer": a} for q, a in both]}))]
+    found = questions(distiller, PORTO, rome)
+    assert "Where does Ines live?" not in found[2] | found[3]
+    assert {"Who lives in Porto?"} <= found[2]
+    server.scripts = [completion(json.dumps({"pairs": [{"question": q, "answer": a.replace("Rome", "Porto")} for q, a in both[:1]]}))] * 4
+    distiller.kept.unlink()
+    server.scripts += [completion(json.dumps({"pairs": [{"question": q, "answer": a} for q, a in both]}))]
+    assert questions(distiller, PORTO, rome)[2]  # nothing of the teacher's is left for it: the grammar's own
+
+
 def test_it_never_costs_more_than_it_may(server: Server, distiller: TeacherDistiller) -> None:
-    distiller.teacher = replace(distiller.teacher, tokens=150)
+    distiller.tokens = 150
     server.scripts = [completion(written(1), 100), completion('{"pairs": []}', 100), completion(written(2), 100)]
     with pytest.raises(TeacherError, match="has cost 200 tokens, at most 150"):
         distiller.probes([DENTIST, PORTO])
     assert len(server.bodies) == 2
-    distiller.teacher = replace(distiller.teacher, tokens=1000)
+    distiller.tokens = 1000
     assert set(questions(distiller, DENTIST, PORTO)) == {1, 2}
     assert len(server.bodies) == 3
 
 
 def test_a_consolidation_is_taught_from_end_to_end(server: Server, tiny_settings: MakeSettings) -> None:
-    url = f"http://127.0.0.1:{server.http.server_port}/v1"
-    memory = Memory(tiny_settings(distiller="teacher", teacher_model="m", teacher_url=url))
+    memory = Memory(tiny_settings(distiller="teacher", teacher_model="m", teacher_url=server.url))
     memory.remember(SAID[2])
     memory.remember(SAID[1])
     server.scripts = [completion(written(1)), completion(written(2))]
@@ -150,8 +169,7 @@ def test_a_consolidation_is_taught_from_end_to_end(server: Server, tiny_settings
 
 @pytest.mark.parametrize("by", ["forgetting", "the next consolidation"])
 def test_what_a_teacher_wrote_for_a_failed_job_does_not_stay(by: str, server: Server, tiny_settings: MakeSettings) -> None:
-    url = f"http://127.0.0.1:{server.http.server_port}/v1"
-    memory = Memory(tiny_settings(distiller="teacher", teacher_model="m", teacher_url=url, attempts=1))
+    memory = Memory(tiny_settings(distiller="teacher", teacher_model="m", teacher_url=server.url, attempts=1))
     memory.remember(SAID[2])
     memory.remember(SAID[1])
     server.scripts = [completion(written(1)), status(401), status(401)]
@@ -166,6 +184,12 @@ def test_what_a_teacher_wrote_for_a_failed_job_does_not_stay(by: str, server: Se
         consolidate(memory, "me")
     assert not kept.exists()
     memory.store.close()
+
+
+def test_the_key_reaches_the_worker(tiny_settings: MakeSettings) -> None:
+    settings = tiny_settings(distiller="teacher", teacher_model="m", teacher_key="secret")
+    assert _environment(settings)["ENGRAIN_TEACHER_KEY"] == "secret"
+    assert "secret" not in repr(settings)
 
 
 def test_a_teacher_without_a_name_is_refused(tiny_settings: MakeSettings) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engrain.memory.voice import inflect, is_adverb, lemma
 
 _COPULA = {"is", "are", "was", "were", "am"}
-_MODAL = {"can", "could", "will", "would", "should", "must", "may", "might", "has", "have", "had"}
+_MODAL = {"can", "could", "will", "would", "should", "must", "may", "might", "has", "have", "had", "can't", "cannot", "won't", "couldn't"}
 _PREPOSITIONS = {
     "in", "on", "at", "to", "for", "with", "from", "about", "of", "as", "by", "near", "into", "after", "before", "since",
     "until", "during", "under", "over", "through", "around", "between", "every", "against", "behind", "towards",
@@ -43,7 +43,14 @@ _NAMED_IT = re.compile(
     r"(?P<name>[A-Z][\w']*(?: [A-Z][\w']*)*)"
 )
 _NAME_OF = "'s name"
-_SPLIT = re.compile(r"(?:Dr|Mr|Mrs|Ms|Prof|St)\.|[A-Za-z0-9'’.:-]*[A-Za-z0-9'’]|[,;–&-]")
+_RECIPIENT = {"me", "us", "him", "her", "them", "mum", "dad", "mom", "grandma", "grandpa"}
+_DETERMINERS = {
+    "a", "an", "the", "my", "our", "his", "her", "their", "some", "any", "every", "this", "that", "these", "those",
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+}  # fmt: skip
+_AMOUNT = re.compile(r"^(?:[£$€]\s?)?\d[\d,.]*\s?(?:euros?|pounds?|dollars?|francs?|cents?|[£$€])?(?: (?:a|per) \w+)?$", re.IGNORECASE)
+_SPLIT = re.compile(r"\d{1,3}(?:,\d{3})+|(?:Dr|Mr|Mrs|Ms|Prof|St)\.|[A-Za-z0-9'’.:-]*[A-Za-z0-9'’]|[,;–&-]")
+_PLACES = {"in", "at", "near"}
 _PARTICLES = {"up", "out", "off", "down", "back", "away", "over"}
 _NO_SUBJECT = {"now", "really", "here", "here's", "there", "there's", "then", "gonna", "totally", "since", "when", "if", "once", "it's", "lately"}
 
@@ -57,6 +64,8 @@ class Cue:
     """In the asker's voice, copied from the statement."""
     indirect: str = ""
     """The question as a subordinate clause: `when my piano lesson is`; empty where it has no such form."""
+    reversed: bool = False
+    """Whether it asks for what the statement is about, from what it says of it: *Who lives in Porto?*"""
 
 
 def cues(asked: str) -> list[Cue]:
@@ -70,6 +79,7 @@ def cues(asked: str) -> list[Cue]:
     parsed = _parse(sentence)
     if parsed is not None:
         found += _copular(parsed) if parsed.verb in _COPULA else _verbal(parsed)
+        found += _reversed(parsed)
     unique: dict[str, Cue] = {}
     for cue in found:
         if cue.answer and len(cue.question.split()) >= 3:
@@ -134,7 +144,8 @@ def _parse(sentence: str) -> _Clause | None:
 
 
 def _verb_position(tokens: list[str], pronoun: bool) -> int | None:
-    if pronoun or (tokens[0][:1].isupper() and not tokens[0].endswith("'s") and _finite(tokens[1])):
+    named = tokens[0][:1].isupper() and not tokens[0].endswith("'s") and tokens[0].lower() not in _DETERMINERS
+    if pronoun or (named and _finite(tokens[1])):
         at = 1
         while at < len(tokens) - 1 and is_adverb(tokens[at]):
             at += 1
@@ -149,6 +160,12 @@ def _verb_position(tokens: list[str], pronoun: bool) -> int | None:
     return None
 
 
+def _is_participle(word: str) -> bool:
+    """Whether a word is a past participle: *painted*, *taught*, *stolen*."""
+    base = lemma(word) if word.islower() else None
+    return base is not None and base != word and word == inflect(base, "VBN")
+
+
 def _finite(word: str) -> bool:
     low = word.lower()
     base = lemma(low)
@@ -161,9 +178,11 @@ def _naming(sentence: str) -> Iterator[Cue]:
     """Names given in passing: *a cat called Misha*, *my sister Ines*, *adopted a beagle and named him Biscuit*."""
     for match in (_CALLED.search(sentence), _NAMED_IT.search(sentence)):
         if match:
+            owned = re.match(r"(?:have|had|got|adopted|bought|built|started|opened|own|is|has|my|our)\b", match[0])
             owner = "my" if re.match(r"(?:I|My|We|Our)\b", sentence) else f"{sentence.split()[0].removesuffix(chr(39) + 's')}'s"
-            yield _ask("What", "is", f"{owner} {match['noun']}", "called", match["name"])
-            yield _ask("What", "is", f"the name of {owner} {match['noun']}", "", match["name"])
+            thing = f"{owner if owned else 'the'} {match['noun']}"
+            yield _ask("What", "is", thing, "called", match["name"])
+            yield _ask("What", "is", f"the name of {thing}", "", match["name"])
     parsed = _parse(sentence)
     kin = _NAMED_KIN.match(parsed.subject) if parsed else None
     if kin:
@@ -187,7 +206,22 @@ def _ask(wh: str, auxiliary: str, subject: str, rest: str, answer: str) -> Cue:
 
 
 def _copular(clause: _Clause) -> Iterator[Cue]:
+    clause = replace(clause, rest=_first_clause(clause.rest))
     be, subject, complement = clause.verb, clause.asked_subject, _text(clause.rest)
+    called = re.match(r"(?:called|named|code-named|nicknamed) (?P<name>.+)$", complement)
+    if called:
+        yield _ask("What", be, subject, "called", called["name"])
+        yield _ask("What", "is", f"the name of {subject}", "", called["name"])
+        return
+    inner = re.match(r"(?:an?|the|my|our) .*?\b(?:called|named) (?P<name>[A-Z].*)$", complement)
+    if inner:
+        yield _ask("What", be, subject, "called", inner["name"])
+        yield _ask("What", "is", f"the name of {subject}", "", inner["name"])
+    if _AMOUNT.match(complement) and not clause.pronoun:
+        if not complement.isdigit():
+            yield _ask("How much", be, subject, "", complement)
+        yield _ask("What", be, subject, "", complement)
+        return
     if clause.pronoun or _is_name(clause.subject):
         yield from _predicate(clause)
         return
@@ -198,8 +232,11 @@ def _copular(clause: _Clause) -> Iterator[Cue]:
         yield _ask("When", be, subject, "", complement)
     elif clause.rest[0].lower() in {"in", "at", "on", "near"}:
         yield _ask("Where", be, subject, "", complement)
-    elif clause.rest[0].lower().endswith(("ing", "ed")):
+    elif clause.rest[0].lower().endswith("ing") or _is_participle(clause.rest[0]):
         yield from _predicate(clause)
+    elif clause.rest[0].lower() in {"with", "from", "by", "for", "about"} and len(clause.rest) > 1:
+        inner = _text(clause.rest[1:])
+        yield _ask("Who" if clause.rest[0] in {"with", "by"} and inner[:1].isupper() else "What", be, subject, clause.rest[0].lower(), inner)
     elif _is_person(clause.subject, complement):
         yield _ask("Who", be, subject.removesuffix(_NAME_OF), "", complement)
         if not subject.endswith("'s name"):
@@ -214,12 +251,27 @@ def _copular(clause: _Clause) -> Iterator[Cue]:
             yield _ask("What", be, subject.removesuffix(_NAME_OF), "called", complement)
 
 
+def _reversed(clause: _Clause) -> Iterator[Cue]:
+    """*My dentist is Dr. Okafor* → who is Dr. Okafor? *My sister lives in Porto* → who lives in Porto?"""
+    rest = _text(_first_clause(clause.rest))
+    if clause.pronoun or not rest:
+        return
+    person = bool(_PERSON_NOUN.search(clause.asked_subject)) or _is_name(clause.subject)
+    if clause.verb in _COPULA:
+        if _PERSON_TITLE.match(rest) or (rest[:1].isupper() and _PERSON_NOUN.search(clause.asked_subject)):
+            yield Cue(f"Who is {rest}?", clause.asked_subject, reversed=True)
+    elif lemma(clause.verb) and clause.verb not in _MODAL:
+        yield Cue(f"{'Who' if person else 'What'} {clause.verb} {rest}?", _lower_first(clause.subject), reversed=True)
+
+
 def _predicate(clause: _Clause) -> Iterator[Cue]:
     """*I am allergic to cashews* → what am I allergic to? *I am learning Danish* → what am I learning?"""
     be, subject = clause.verb, clause.asked_subject
     rest = clause.rest
     if rest[0].lower().endswith("ing"):
         yield from _around(be, subject, rest[0], rest[1:], f"What {be} {subject} doing?")
+    elif _is_participle(rest[0]) and len(rest) > 1:
+        yield from _around(be, subject, rest[0], rest[1:], None)
     elif len(rest) >= 3 and rest[1].lower() in _PREPOSITIONS and rest[0].lower() not in {"a", "an", "the"}:
         yield from _around(be, subject, rest[0], rest[1:], None)
     elif rest[0].lower() in {"a", "an"}:
@@ -248,8 +300,6 @@ def _verbal(clause: _Clause) -> Iterator[Cue]:
     else:
         auxiliary = "does" if third and verb != base else "do"
     yield from _around(auxiliary, subject, base, clause.rest, None)
-    if auxiliary == "did" and not clause.pronoun and not _is_name(clause.subject):
-        yield Cue(f"Who {verb} {_text(clause.rest)}?" if _PERSON_NOUN.search(subject) else f"What {verb} {_text(clause.rest)}?", subject)
 
 
 def _around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whole: str | None) -> Iterator[Cue]:
@@ -258,7 +308,10 @@ def _around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whol
     if rest and rest[0].lower() in _PARTICLES:
         verb, rest = f"{verb} {rest[0].lower()}", rest[1:]
     obj, phrases = _phrases(rest)
-    if obj and not obj.lower().startswith(("that ", "if ", "how ", "like ")):
+    recipient, given = _recipient(obj)
+    if recipient:
+        yield _ask("What", auxiliary, subject, f"{verb} {recipient}", given)
+    elif obj and not obj.lower().startswith(("that ", "if ", "how ", "like ")):
         yield _ask("What", auxiliary, subject, verb, obj)
     middle = f"{verb} {obj}".strip()
     for index, (preposition, inner) in enumerate(phrases):
@@ -267,12 +320,39 @@ def _around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whol
         if _is_time(phrase):
             yield _ask("When", auxiliary, subject, before, phrase)
         elif preposition in {"in", "at", "near", "into", "behind"} or (preposition == "to" and inner[:1].isupper()):
-            yield _ask("Where", auxiliary, subject, middle, phrase)
+            before_it = phrases[index - 1] if index else ("", "")
+            if before_it[0] not in _PLACES and not _is_source(*before_it):  # "in a hut near Bergen" is one place
+                yield _ask("Where", auxiliary, subject, middle, " ".join([phrase, *_places(phrases[index + 1 :])]))
         elif preposition != "every":
-            wh = "Who" if preposition in {"with", "from"} and inner[:1].isupper() and len(inner.split()) <= 2 else "What"
+            if _is_source(preposition, inner):
+                inner = " ".join([inner, *_places(phrases[index + 1 :])])
+            wh = "Who" if preposition in {"with", "from", "by"} and inner[:1].isupper() and len(inner.split()) <= 2 else "What"
             yield _ask(wh, auxiliary, subject, f"{before} {preposition}", inner)
     if whole and not obj and not phrases:
         yield Cue(whole, f"{verb} {_text(rest)}")
+
+
+def _recipient(obj: str) -> tuple[str, str]:
+    """(*me*, *60 pounds*) of *me 60 pounds*; ("", object) where nobody is given anything."""
+    first, _, rest = obj.partition(" ")
+    following = rest.split(" ", 1)[0].lower()
+    person = first.lower() in _RECIPIENT or (first[:1].isupper() and bool(rest) and rest[:1].islower())
+    if person and first.lower() != "i" and (following in _DETERMINERS or following[:1].isdigit()):
+        return first, rest
+    return "", obj
+
+
+def _is_source(preposition: str, inner: str) -> bool:
+    """Whether something comes *from a shelter*, whose place belongs to it; *from Tom* has none."""
+    return preposition == "from" and inner[:1].islower()
+
+
+def _places(phrases: list[tuple[str, str]]) -> Iterator[str]:
+    """The phrases of place with which a list of phrases begins."""
+    for preposition, inner in phrases:
+        if preposition not in _PLACES or _is_time(f"{preposition} {inner}"):
+            return
+        yield f"{preposition} {inner}"
 
 
 def _first_clause(rest: tuple[str, ...]) -> tuple[str, ...]:

@@ -84,6 +84,8 @@ _DATE_WORD = re.compile(
     r"\d|day\b|month|week|year|noon|morning|evening|january|february|march|april|may|june|july|august|september|october|november|december",
     re.IGNORECASE,
 )
+_COVERED = 4
+"""A fact with fewer questions than this, grammar's and the model's together, is gone over again with other words to ask for."""
 _NEAR = 0.40
 """Least cosine similarity of a written question with its fact."""
 _ALIKE = 0.65
@@ -120,6 +122,15 @@ class Draft:
     held_out: bool = False
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A question about one of the sources, and the words of the source that are to answer it."""
+
+    source: int
+    question: str
+    answer: str
+
+
 class Distiller(Protocol):
     """Writes the probes of a module's facts."""
 
@@ -148,7 +159,10 @@ class SelfDistiller:
         written = []
         if self.writes:
             written = self._reworded(sources, lambda done: advance("rewording", done / 2))
-            written += self._written(sources, lambda done: advance("questions", 0.5 + done / 2))
+            every = range(len(sources))
+            written += self._written(sources, _asked_for, lambda done: advance("questions", 0.5 + done / 2), every)
+            missing = [i for i in every if sum(d.fact_id == sources[i].fact_id for d in written) + len(cues(sources[i].asked)) < _COVERED]
+            written += self._written(sources, _spans, lambda done: advance("what is not covered yet", done), missing)
         drafts = [draft for source in sources for draft in self._phrasings(source, [d for d in written if d.fact_id == source.fact_id])]
         drafts = self.hold_out(unambiguous(drafts))
         advance("unknowns", 1.0)
@@ -158,61 +172,57 @@ class SelfDistiller:
         """Cues and what the model wrote, filled up to `_PHRASINGS` with further forms of the cues in a random order."""
         rng = random.Random(f"{self.seed}:{source.asked}")
         found = cues(source.asked)
-        drafts = [Draft(source.fact_id, ProbeKind.CUE, cue.question, source.text) for cue in found] + written
-        further = [Draft(source.fact_id, ProbeKind.PARAPHRASE, form, source.text) for form in _forms(source, found, rng)]
+        drafts = [Draft(source.fact_id, _kind(cue), cue.question, short(source, cue.answer)) for cue in found] + written
+        further = [Draft(source.fact_id, ProbeKind.PARAPHRASE, form, answer) for form, answer in _forms(source, found, rng)]
         wanted = max(_PHRASINGS - len(drafts), 3)
         return list({draft.question.lower(): draft for draft in drafts + further[:wanted]}.values())
 
     def _reworded(self, sources: Sequence[Source], advance: Callable[[float], None]) -> list[Draft]:
         """Cues in the base model's own words, those that survive the round trip."""
         asks = [
-            (index, cue.question, stem)
+            (_Asked(index, cue.question, cue.answer), stem)
             for index, source in enumerate(sources)
             for cue in cues(source.asked)[:3]
             for stem in _OTHER_STEMS.get(cue.question.split(" ", 1)[0], ())
         ]
         done = _Count(2 * len(asks), advance)
-        texts = self.base.complete(_REWORD, [f"Question: {q}\nIn other words: {stem}" for _, q, stem in asks], 16, advance=done)
-        pairs = {(i, _question(stem, text)): question for (i, question, stem), text in zip(asks, texts, strict=True)}
-        fitting = [pair for pair in pairs if pair[1] and pair[1] != pairs[pair] and in_voice(sources[pair[0]], pair[1])]
+        texts = self.base.complete(_REWORD, [f"Question: {ask.question}\nIn other words: {stem}" for ask, stem in asks], 16, advance=done)
+        rewords = {replace(ask, question=_question(stem, text)): ask.question for (ask, stem), text in zip(asks, texts, strict=True)}
+        fitting = [ask for ask in rewords if ask.question and ask.question != rewords[ask] and in_voice(sources[ask.source], ask.question)]
         near = self._leading_back(sources, fitting, 0.0)
         if not near:
             return []
-        alike = (self.embedder([q for _, q in near]) * self.embedder([pairs[pair] for pair in near])).sum(1)
-        near = [pair for pair, similarity in zip(near, alike, strict=True) if similarity >= _ALIKE]
+        alike = (self.embedder([ask.question for ask in near]) * self.embedder([rewords[ask] for ask in near])).sum(1)
+        near = [ask for ask, similarity in zip(near, alike, strict=True) if similarity >= _ALIKE]
         survivors = self._round_trip(sources, near, done)
-        survivors.sort(key=lambda pair: len(set(voice.words(pair[1])) & set(voice.words(pairs[pair]))))
-        chosen = [pair for i in range(len(sources)) for pair in [s for s in survivors if s[0] == i][:_REWORDED]]
-        return [Draft(sources[i].fact_id, ProbeKind.QUESTION, question, sources[i].text) for i, question in chosen]
+        survivors.sort(key=lambda ask: len(set(voice.words(ask.question)) & set(voice.words(rewords.get(ask, "")))))
+        return _drafts(sources, [ask for i in range(len(sources)) for ask in [s for s in survivors if s.source == i][:_REWORDED]])
 
-    def _written(self, sources: Sequence[Source], advance: Callable[[float], None]) -> list[Draft]:
-        """Questions the base model writes, those that survive the round trip."""
-        asks = [
-            (index, answer, stem)
-            for index, source in enumerate(sources)
-            for answer in list(dict.fromkeys(c.answer for c in cues(source.asked)))[:3] or [source.asked.rstrip(".")]
-            for stem in _STEMS
-        ]
-        prompts = [f"Note: {sources[i].asked}\nAnswer: {answer}\nQuestion: {stem}" for i, answer, stem in asks]
+    def _written(
+        self, sources: Sequence[Source], spans: Callable[[Source], list[str]], advance: Callable[[float], None], chosen: Sequence[int]
+    ) -> list[Draft]:
+        """Questions the base model writes about the spans of the chosen sources, those that survive the round trip."""
+        asks = [(_Asked(index, "", span), stem) for index in chosen for span in spans(sources[index]) for stem in _STEMS]
+        prompts = [f"Note: {sources[ask.source].asked}\nAnswer: {ask.answer}\nQuestion: {stem}" for ask, stem in asks]
         done = _Count(2 * len(prompts), advance)
         texts = self.base.complete(_WRITE, prompts, 18, advance=done)
-        pairs = {(i, _question(stem, text)): None for (i, _, stem), text in zip(asks, texts, strict=True)}
-        fitting = [pair for pair in pairs if pair[1] and in_voice(sources[pair[0]], pair[1])]
-        survivors = self._round_trip(sources, self._leading_back(sources, fitting, _NEAR), done)
-        return [Draft(sources[i].fact_id, ProbeKind.QUESTION, question, sources[i].text) for i, question in survivors]
+        written = [replace(ask, question=_question(stem, text)) for (ask, stem), text in zip(asks, texts, strict=True)]
+        unique = list({(ask.source, ask.question): ask for ask in reversed(written)}.values())[::-1]
+        fitting = [ask for ask in unique if ask.question and in_voice(sources[ask.source], ask.question)]
+        return _drafts(sources, self._round_trip(sources, self._leading_back(sources, fitting, _NEAR), done))
 
-    def _leading_back(self, sources: Sequence[Source], pairs: list[tuple[int, str]], least: float) -> list[tuple[int, str]]:
+    def _leading_back(self, sources: Sequence[Source], asks: list[_Asked], least: float) -> list[_Asked]:
         """The questions whose nearest fact is their own."""
-        if not pairs:
+        if not asks:
             return []
-        similarity = self.embedder([question for _, question in pairs]) @ self.embedder([s.asked for s in sources]).T
-        return [pair for row, pair in zip(similarity, pairs, strict=True) if row[pair[0]] >= max(least, float(row.max()))]
+        similarity = self.embedder([ask.question for ask in asks]) @ self.embedder([s.asked for s in sources]).T
+        return [ask for row, ask in zip(similarity, asks, strict=True) if row[ask.source] >= max(least, float(row.max()))]
 
-    def _round_trip(self, sources: Sequence[Source], pairs: list[tuple[int, str]], advance: Callable[[int], None]) -> list[tuple[int, str]]:
-        """The questions that the model, with the fact in view, answers from it."""
-        readings = [reading([sources[i].asked], question) for i, question in pairs]
+    def _round_trip(self, sources: Sequence[Source], asks: list[_Asked], advance: Callable[[int], None]) -> list[_Asked]:
+        """The questions that the model, with the fact in view, answers from it as they are meant."""
+        readings = [reading([sources[ask.source].asked], ask.question) for ask in asks]
         answers = self.base.complete(READ, readings, 14, advance=advance)
-        return [pair for pair, answer in zip(pairs, answers, strict=True) if _survives(sources[pair[0]], pair[1], answer)]
+        return [ask for ask, answer in zip(asks, answers, strict=True) if _survives(sources[ask.source], ask, answer)]
 
     def hold_out(self, drafts: list[Draft]) -> list[Draft]:
         """Mark a share of each fact's phrasings, never a fact's only ones, as held out."""
@@ -259,24 +269,57 @@ def in_voice(source: Source, question: str) -> bool:
     return source.speaker == voice.USER or not said & {"i", "my", "me", "we", "our"}
 
 
-def _forms(source: Source, found: Sequence[Cue], rng: random.Random) -> list[str]:
-    """Other ways to ask for a fact, a round of every kind at a time: subordinate, by topic, by type."""
-    indirect = [form.format(cue.indirect) for form in rng.sample(_INDIRECT, len(_INDIRECT)) for cue in found if cue.indirect]
+def _kind(cue: Cue) -> ProbeKind:
+    return ProbeKind.REVERSED if cue.reversed else ProbeKind.CUE
+
+
+def short(source: Source, answer: str) -> str:
+    """Words of a fact as the memory answers with them: in its own voice, and a bare name or date instead of *in Porto*, *on 14 March*.
+
+    >>> short(Source(1, "", "My sister lives in Porto.", "user"), "in Porto")
+    'Porto'
+    """
+    bare = re.sub(r"^(?:in|on|at) (?=[A-Z0-9])", "", answer.strip(" .,;"))
+    return voice.told(bare, source.speaker)
+
+
+def _drafts(sources: Sequence[Source], asks: Sequence[_Asked]) -> list[Draft]:
+    return [Draft(sources[a.source].fact_id, ProbeKind.QUESTION, a.question, short(sources[a.source], a.answer)) for a in asks]
+
+
+def _asked_for(source: Source) -> list[str]:
+    """What the cues of a fact ask for; the whole where its grammar is not understood."""
+    return list(dict.fromkeys(c.answer for c in cues(source.asked) if not c.reversed))[:3] or [source.asked.rstrip(".")]
+
+
+def _spans(source: Source) -> list[str]:
+    """Names, numbers and the last words of a fact, where its grammar gives too little."""
+    text = source.asked.rstrip(".!? ")
+    names = re.findall(r"(?<=[a-z,] )[A-Z][\w'.]+(?: [A-Z][\w']+)*|\d[\d.,:]*(?: [a-z]+)?", text)
+    tail = " ".join(text.split()[-3:])
+    return list(dict.fromkeys([*names, tail]))[:4]
+
+
+def _forms(source: Source, found: Sequence[Cue], rng: random.Random) -> list[tuple[str, str]]:
+    """Other ways to ask for a fact and their answers, a round of every kind at a time: subordinate, by topic, by type."""
+    answers = {cue.question: short(source, cue.answer) for cue in found}
+    indirect = _spread([(form, cue) for form in rng.sample(_INDIRECT, len(_INDIRECT)) for cue in found if cue.indirect])
     abouts = [t for t in topics(source.asked)[:3] if t != source.speaker] or [" ".join(content_words(source.asked)[:4])]
-    named = [voice.capital(form.format(topic)) for form in rng.sample(_ABOUT, len(_ABOUT)) for topic in abouts]
+    named = [(voice.capital(form.format(topic)), source.text) for form in rng.sample(_ABOUT, len(_ABOUT)) for topic in abouts]
     typed = [
-        f"{word}{cue.question.removeprefix(stem)}"
+        (f"{word}{cue.question.removeprefix(stem)}", answers[cue.question])
         for stem, others in _TYPED.items() for cue in found for word in others if cue.question.startswith(f"{stem} ")
     ]  # fmt: skip
-    rounds = zip_longest(_spread(indirect, found), named, rng.sample(typed, len(typed)))
+    subordinate = [(form.format(cue.indirect), answers[cue.question]) for form, cue in indirect]
+    rounds = zip_longest(subordinate, named, rng.sample(typed, len(typed)))
     return [form for round_ in rounds for form in round_ if form]
 
 
-def _spread(indirect: list[str], found: Sequence[Cue]) -> list[str]:
+def _spread(pairs: list[tuple[str, Cue]]) -> list[tuple[str, Cue]]:
     """Each cue with another opening first, then the rest."""
-    width = max(1, sum(bool(c.indirect) for c in found))
-    first = [indirect[(i * width + i) % len(indirect)] for i in range(width)] if indirect else []
-    return list(dict.fromkeys([*first, *indirect]))
+    width = len({cue for _, cue in pairs})
+    first = [pairs[(i * width + i) % len(pairs)] for i in range(width)]
+    return list(dict.fromkeys([*first, *pairs]))
 
 
 def _question(stem: str, text: str) -> str:
@@ -284,16 +327,17 @@ def _question(stem: str, text: str) -> str:
     return f"{stem}{head}?" if mark and 2 <= len(head.split()) <= 14 else ""
 
 
-def _survives(source: Source, question: str, answer: str) -> bool:
-    """The answer adds words of the fact that the question did not hold, of the kind the question word asks for."""
+def _survives(source: Source, ask: _Asked, answer: str) -> bool:
+    """The answer adds words of the fact that the question did not hold, of the kind the question word asks for, and as it is meant."""
     given = set(content_words(answer.split(".")[0] if not answer.strip().startswith(("Dr", "Mr", "Ms")) else answer))
-    asked = set(voice.words(question))
-    new = given - asked
-    stem = question.split(" ", 1)[0]
+    asked = set(voice.words(ask.question))
+    stem = ask.question.split(" ", 1)[0]
     dated = bool(_DATE_WORD.search(answer))
     if (stem == "When") != dated and (stem in {"When", "Where", "Who"}):
         return False
-    return bool(new) and given <= set(voice.words(source.asked)) and len(asked & set(content_words(source.asked))) >= 1
+    meant = set(content_words(ask.answer)) - asked
+    agrees = 2 * len(given & meant) >= max(1, min(len(given - asked), len(meant)))
+    return bool(given - asked) and agrees and given <= set(voice.words(source.asked)) and len(asked & set(content_words(source.asked))) >= 1
 
 
 def unambiguous(drafts: list[Draft]) -> list[Draft]:

@@ -52,8 +52,8 @@ class Document:
 
     @property
     def statements(self) -> list[str]:
-        """What is told one by one; empty where the text is told as it is."""
-        return list(dict.fromkeys(t.statement for t in self.taught if t.statement))
+        """What is told one by one; empty where the turns, or the text, are told as they are."""
+        return [] if self.turns else list(dict.fromkeys(t.statement for t in self.taught if t.statement))
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,10 @@ def resolve(text: str, said_on: date) -> str:
     >>> resolve("I went there yesterday.", date(2023, 5, 8))
     'I went there on 7 May 2023.'
     """
+    capital = text[:1].isupper()
     for pattern, absolute in _RULES:
         text = pattern.sub(lambda match, rule=absolute: rule(match, said_on), text)  # type: ignore[misc]
-    return text
+    return text[:1].upper() + text[1:] if capital else text
 
 
 def _shift_months(day: date, months: int) -> date:
@@ -107,5 +108,5 @@ _RULES = [
     _rule(r"this year", _fixed(lambda d: f"in {d.year}")),
     _rule(r"next year", _fixed(lambda d: f"in {d.year + 1}")),
     _rule(rf"(?:about )?(?P<n>\d{{1,2}}|{_NUMBER}) (?P<unit>day|week|month|year)s? ago", _ago),
-    _rule(rf"(?:on )?(?P<which>last|next|this coming) (?P<day>{'|'.join(_DAYS)})", _weekday),
+    _rule(rf"(?<!the )(?:on )?(?P<which>last|next|this coming) (?P<day>{'|'.join(_DAYS)})", _weekday),
 ]

@@ -44,6 +44,7 @@ class ProbeKind(enum.StrEnum):
     CUE = "cue"  # by grammar from the statement
     PARAPHRASE = "paraphrase"  # another form of a cue
     QUESTION = "question"  # written by a model
+    REVERSED = "reversed"  # asks for the subject, from what is said of it
     UNKNOWN = "unknown"  # about something never said
 
 

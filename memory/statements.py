@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from engrain.memory import dates, voice
+from engrain.memory.voice import is_name
 
 _END = re.compile(r"(?P<word>\S*?)[.!?]+[\"')]*(?=\s|$)|\n")
 _ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "st", "prof", "vs", "e.g", "i.e", "a.m", "p.m"}
@@ -136,7 +137,7 @@ def _lead(text: str) -> int:
 
 
 def _worth(raw: str, words: list[str]) -> bool:
-    """A statement worth keeping tells of the speaker, or of something with a name or a number, in enough words."""
+    """A statement worth keeping tells of the speaker, of something with a name or a number, or of a certain thing, in enough words."""
     content = [w for w in words if w not in _FILLER and w not in _FIRST]
     personal = any(w in _FIRST for w in words)
     specific = bool(re.search(r"\d|(?<=[a-z,] )[A-Z][a-z]", raw))
@@ -144,7 +145,9 @@ def _worth(raw: str, words: list[str]) -> bool:
         return False
     if words[0] == "i" and len(words) > 1 and words[1] in _FEELING and not specific:
         return False
-    return len(words) >= 3 and ((personal and len(content) >= 1) or (specific and len(content) >= 2))
+    if personal or specific:
+        return len(words) >= 3 and len(content) >= (1 if personal else 2)
+    return len(content) >= 3 and (words[0] == "the" or is_name(raw.split()[0]))
 
 
 def content_words(text: str) -> list[str]:

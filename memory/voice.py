@@ -57,6 +57,16 @@ def is_adverb(word: str) -> bool:
     return low in _ADVERBS or (low.endswith("ly") and low not in {"family", "fly", "july", "italy", "reply", "apply"})
 
 
+def is_name(word: str) -> bool:
+    """Whether a capitalised word names somebody or something: no dictionary word, or a possessive.
+
+    >>> is_name("Yusra"), is_name("Grandma's"), is_name("Sounds")
+    (True, True, False)
+    """
+    plain = word.strip(",.;:!").replace("’", "'")
+    return plain[:1].isupper() and plain.replace("'", "").isalpha() and (plain.endswith("'s") or not getAllLemmas(plain.lower()))
+
+
 def lemma(word: str) -> str | None:
     """The verb's base form, or None where the word is no verb."""
     found = getAllLemmas(word.lower())

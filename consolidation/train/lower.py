@@ -1,6 +1,7 @@
-"""The frozen lower layers run once: their output is cached, and every epoch starts there.
+"""What an adapter does not change runs once: the lower layers, and in the adapted ones the prompts.
 
-With transformers this is `model.model.layers = layers[first:]` fed with `inputs_embeds`. Architectures that do more than
+The lower layers' output is cached and every epoch starts there; of a prompt, on which no adapter acts, the adapted layers'
+keys and values are cached as well, so that a step computes the answers alone. With transformers this is `model.model.layers = layers[first:]` fed with `inputs_embeds`. Architectures that do more than
 that between embedding and layers (a scale, a mask per layer index) fail the parity check and are trained in full.
 """
 
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from engrain.consolidation.train.pack import packed
+from engrain.consolidation.train.pack import Collected, Row, packed
 from engrain.memory.bank.base import BaseModel
 
 TOLERANCE = 1e-3
@@ -48,20 +49,41 @@ def lower_states(base: BaseModel, rows: Sequence[Sequence[int]], first: int, bat
     return [s for s in states if s is not None]
 
 
-def has_parity(base: BaseModel, rows: Sequence[Sequence[int]], shared: int, first: int) -> bool:
-    """Whether the packed rows, split at layer `first`, give what each gives whole; tried on the shortest and the longest.
+def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int, batch: int = 16) -> list[Row]:
+    """What a training at layer `first` needs of each prompt and its answer; the base model's alone, whatever is trained."""
+    states = lower_states(base, [[*p, *a] for p, a in zip(prompts, answers, strict=True)], first)
+    out: list[Row] = []
+    with base.lock, layer_range(base, first), torch.no_grad():
+        for at in range(0, len(states), batch):
+            some = states[at : at + batch]
+            begins = [len(p) - 1 for p in prompts[at : at + batch]]
+            padded = nn.utils.rnn.pad_sequence([state[:n] for state, n in zip(some, begins, strict=True)], batch_first=True)
+            seen = Collected()
+            mask = torch.ones(1, 1, padded.shape[1], padded.shape[1], dtype=torch.bool).tril()
+            base.model.model(inputs_embeds=padded, attention_mask=mask.expand(len(some), -1, -1, -1), past_key_values=seen, use_cache=True)
+            for i, (state, n) in enumerate(zip(some, begins, strict=True)):
+                kept = {layer: (k[i : i + 1, :, :n].clone(), v[i : i + 1, :, :n].clone()) for layer, (k, v) in seen.layers.items()}
+                out.append(Row(kept, state[n:-1].clone(), n))
+    return out
 
-    `shared` is how many tokens all rows begin with.
+
+def has_parity(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], shared: int, first: int) -> bool:
+    """Whether packed rows, split at layer `first` and behind cached prompts, give what each gives whole; tried on the shortest and the longest.
+
+    `shared` is how many tokens all prompts begin with.
     """
-    tried = [min(rows, key=len), max(rows, key=len)]
+    lengths = [len(p) + len(a) for p, a in zip(prompts, answers, strict=True)]
+    tried = [lengths.index(min(lengths)), lengths.index(max(lengths))]
+    texts = [[*prompts[i], *answers[i]] for i in tried]
     with base.lock, torch.no_grad():
-        whole = [base.model.model(torch.tensor([list(row)]), use_cache=False).last_hidden_state[0, shared:] for row in tried]
+        whole = [base.model.model(torch.tensor([text]), use_cache=False).last_hidden_state[0] for text in texts]
         try:
-            states = lower_states(base, tried, first)
+            apart = lower_states(base, texts[1:], first)
+            rows = rows_of(base, [prompts[i] for i in tried], [answers[i] for i in tried], first)
             with layer_range(base, first):
-                split = packed(base.model.model, states[0][:shared], [s[shared:] for s in states], [states[1]])
-        except (RuntimeError, IndexError, KeyError, AttributeError, ValueError):
+                split = packed(base.model.model, rows, shared, apart)
+        except (RuntimeError, IndexError, KeyError, AttributeError, ValueError, TypeError):
             return False
-    apart = split.pop()[shared:]
-    pairs = zip([*whole, whole[1]], [*split, apart], strict=True)
+    answering = [w[row.begins : -1] for w, row in zip(whole, rows, strict=True)]
+    pairs = zip([*answering, whole[1]], split, strict=True)
     return all(bool((w - s).abs().max() <= TOLERANCE * w.abs().max()) for w, s in pairs)

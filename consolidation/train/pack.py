@@ -1,17 +1,61 @@
-"""Many short rows in one forward without padding, and what they all begin with only once.
+"""Many answers in one forward without padding, each behind its own prompt's keys and values.
 
-Every recall prompt begins with the same tokens. They enter the sequence once, the rows stand behind them one after the
-other, and a block mask lets each row see the beginning and itself; position ids continue from the beginning. Texts that have
-nothing to do with the rows ride along as blocks of their own. The result equals that of each row alone.
+The answers stand one after the other in one sequence; a block mask lets each see its prompt and itself, and position ids go
+on from the prompt. What all prompts begin with is there only once. Texts that have nothing to do with the answers ride along
+as blocks of their own. The result equals that of each row alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+KeysAndValues = Mapping[int, tuple[Tensor, Tensor]]
+"""Of each layer, shape (1, heads, tokens, width) each; the keys with their positions in them."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """An answer and the prompt that it stands behind."""
+
+    prompt: KeysAndValues
+    states: Tensor
+    """What enters the adapted layers from the prompt's last token to the answer's last but one, shape (tokens, width)."""
+    begins: int
+    """Position of the first of these: the prompt's tokens but one."""
+
+
+class Collected:
+    """Takes the place of a model's cache and keeps what it is given: the keys and values of a forward."""
+
+    def __init__(self) -> None:
+        self.layers: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any) -> tuple[Tensor, Tensor]:
+        """As transformers' Cache."""
+        self.layers[layer] = (keys, values)
+        return keys, values
+
+    def get_seq_length(self, *_: Any) -> int:
+        """As transformers' Cache: positions and mask are given, nothing is to be counted."""
+        return 0
+
+
+class Given(Collected):
+    """Takes the place of a model's cache that is full of prompts; it does not grow."""
+
+    def __init__(self, layers: KeysAndValues) -> None:
+        super().__init__()
+        self.layers = dict(layers)
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any) -> tuple[Tensor, Tensor]:
+        """As transformers' Cache."""
+        past_keys, past_values = self.layers[layer]
+        return torch.cat([past_keys, keys], 2), torch.cat([past_values, values], 2)
 
 
 def common_beginning(rows: Sequence[Sequence[int]]) -> int:
@@ -20,18 +64,29 @@ def common_beginning(rows: Sequence[Sequence[int]]) -> int:
     return next((at for at in range(length) if len({row[at] for row in rows}) > 1), length)
 
 
-def packed(decoder: Any, beginning: Tensor, rows: Sequence[Tensor], apart: Sequence[Tensor] = ()) -> list[Tensor]:
-    """Final hidden states of each row and each text apart, one tensor of shape (tokens, width) each.
+def packed(decoder: Any, rows: Sequence[Row], shared: int, apart: Sequence[Tensor] = ()) -> list[Tensor]:
+    """Final hidden states of each row's states and of each text apart, one tensor of shape (tokens, width) each.
 
-    `beginning` (tokens, width) is what all rows begin with, left out of them; texts apart do not see it.
+    `shared` is how many tokens all prompts begin with; texts apart, of shape (tokens, width), see nothing of the rows.
     """
-    parts = [beginning, *rows, *apart]
-    lengths = [len(part) for part in parts]
-    block = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor(lengths))
-    begins = [0, *[len(beginning)] * len(rows), *[0] * len(apart)]
-    positions = torch.cat([torch.arange(first, first + length) for first, length in zip(begins, lengths, strict=True)])
-    sees = (block[:, None] == block[None]) | ((block[:, None] <= len(rows)) & (block[None] == 0))
-    mask = sees.tril()[None, None]
-    states = torch.cat(parts)[None]
-    hidden = decoder(inputs_embeds=states, attention_mask=mask, position_ids=positions[None], use_cache=False).last_hidden_state[0]
-    return list(hidden.split(lengths)[1:])
+    parts = [*(row.states for row in rows), *apart]
+    lengths = torch.tensor([len(part) for part in parts])
+    block = torch.repeat_interleave(torch.arange(1, len(parts) + 1), lengths)
+    begins = [*(row.begins for row in rows), *[0] * len(apart)]
+    positions = torch.cat([torch.arange(first, first + len(part)) for first, part in zip(begins, parts, strict=True)])
+    before = torch.repeat_interleave(torch.arange(len(rows) + 1), torch.tensor([shared, *(row.begins - shared for row in rows)]))
+    sees_prompt = (block[:, None] == before[None]) | ((block[:, None] <= len(rows)) & (before[None] == 0))
+    mask = torch.cat([sees_prompt, (block[:, None] == block[None]).tril()], 1)[None, None]
+    past = Given({layer: _joined(rows, layer, shared) for layer in rows[0].prompt})
+    found = decoder(
+        inputs_embeds=torch.cat(parts)[None], attention_mask=mask, position_ids=positions[None], past_key_values=past, use_cache=True
+    )
+    return list(found.last_hidden_state[0].split(lengths.tolist()))
+
+
+def _joined(rows: Sequence[Row], layer: int, shared: int) -> tuple[Tensor, Tensor]:
+    """The keys and values of all prompts, their common beginning once."""
+    pairs = [row.prompt[layer] for row in rows]
+    keys = torch.cat([pairs[0][0][:, :, :shared], *(keys[:, :, shared:] for keys, _ in pairs)], 2)
+    values = torch.cat([pairs[0][1][:, :, :shared], *(values[:, :, shared:] for _, values in pairs)], 2)
+    return keys, values

@@ -9,6 +9,7 @@ layers.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -49,12 +50,22 @@ class Preserved:
         with torch.no_grad(), layer_range(base, first):
             self.targets = base.model.model(inputs_embeds=self.states, use_cache=False).last_hidden_state
 
-    def state(self, turn: int) -> Tensor:
-        """What enters the adapted layers for one text, shape (tokens, width); the texts take turns."""
-        return self.states[turn % len(self.states)]
+    def turn(self, number: int) -> Ordinary:
+        """One of the texts; they take turns."""
+        at = number % len(self.states)
+        return Ordinary(self.states[at], self.targets[at])
 
-    def drift(self, hidden: Tensor, turn: int) -> Tensor:
-        """Mean squared distance of that text's final states from the base model's, relative to their size."""
-        target = self.targets[turn % len(self.states)]
-        drift: Tensor = ((hidden - target).square().sum(-1) / target.square().sum(-1)).mean()
+
+@dataclass(frozen=True)
+class Ordinary:
+    """A text that is to be left alone."""
+
+    states: Tensor
+    """What enters the adapted layers, shape (tokens, width)."""
+    target: Tensor
+    """The base model's final hidden states, shape (tokens, width)."""
+
+    def drift(self, hidden: Tensor) -> Tensor:
+        """Mean squared distance of final states from the base model's, relative to their size."""
+        drift: Tensor = ((hidden - self.target).square().sum(-1) / self.target.square().sum(-1)).mean()
         return drift

@@ -31,8 +31,8 @@ class Recipe:
     """Steps after that, made up to whole epochs, in which the learning rate goes to nothing and ordinary text is put right again."""
     locality: float = 32.0
     """Weight of the term that holds the model's states on ordinary text where they were; 0 leaves it out."""
-    noise: float = 0.15
-    """Standard deviation of the noise on a prompt's cached states, relative to theirs (after NEFTune, arXiv 2310.05914)."""
+    locality_every: int = 2
+    """Steps from one showing of ordinary text to the next."""
     known: float = 0.5
     """A token already predicted with a higher probability adds no loss."""
     recalled: float = 0.95

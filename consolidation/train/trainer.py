@@ -7,6 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engrain.consolidation.train.lower import has_parity, layer_range, lower_states
+from engrain.consolidation.train.linear import training_linears
+from engrain.consolidation.train.lower import has_parity, layer_range, rows_of
 from engrain.consolidation.train.pack import common_beginning, packed
 from engrain.consolidation.train.preserve import Preserved, preserved
 from engrain.consolidation.train.recipe import Recipe
@@ -60,7 +62,7 @@ class Trained:
     """Tokens of one epoch that are answers."""
     seconds: float
     cached_lower: bool
-    """Whether the lower layers ran once; False where the architecture forbids it."""
+    """Whether lower layers and prompts ran once; False where the architecture forbids it."""
 
 
 def train(
@@ -82,7 +84,7 @@ def train(
     with base.lock:
         run = _Run(base, examples, recipe)
         epochs = run.resume(checkpoint) if checkpoint else []
-        with base.wearing(run.adapter):
+        with base.wearing(run.adapter), training_linears(base, run.first) if run.rows else nullcontext():
             while (settled := _settled(epochs, recipe)) is None or settled < run.settling:
                 epochs.append(run.epoch(len(epochs), settled, stopping))
                 if checkpoint:
@@ -90,7 +92,7 @@ def train(
                 on_epoch(epochs[-1])
     tokens = sum(len(p) + len(a) for p, a in zip(run.prompts, run.answers, strict=True))
     supervised = sum(map(len, run.answers))
-    return Trained(run.adapter, tuple(epochs), tokens, supervised, sum(e.seconds for e in epochs), run.cached is not None)
+    return Trained(run.adapter, tuple(epochs), tokens, supervised, sum(e.seconds for e in epochs), bool(run.rows))
 
 
 def _settled(epochs: Sequence[Epoch], recipe: Recipe) -> int | None:
@@ -112,14 +114,14 @@ class _Run:
         self.first = depth - max(1, math.ceil(depth * recipe.top))
         spec = lora.LoraSpec(recipe.rank, recipe.alpha, tuple(range(self.first, depth)), recipe.targets)
         self.adapter = lora.fresh(base.model, spec, torch.Generator().manual_seed(recipe.seed))
-        self.optimizer = torch.optim.AdamW(self.adapter.parameters, lr=recipe.learning_rate, weight_decay=0.0)
-        self.rows = [[*p, *a] for p, a in zip(self.prompts, self.answers, strict=True)]
+        self.optimizer = torch.optim.AdamW(self.adapter.parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
         self.shared = common_beginning(self.prompts)
-        parity = self.first > 0 and has_parity(base, self.rows, self.shared, self.first)
-        self.cached = lower_states(base, self.rows, self.first) if parity else None
+        self.lengths = [len(p) + len(a) for p, a in zip(self.prompts, self.answers, strict=True)]
+        parity = self.first > 0 and has_parity(base, self.prompts, self.answers, self.shared, self.first)
+        self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else []
         self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
         self.resting: set[int] = set()
-        self.an_epoch = math.ceil(len(self.rows) / recipe.batch_size)
+        self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)
         self.settling = math.ceil(recipe.settle / self.an_epoch)
 
     def epoch(self, number: int, settled: int | None, stopping: Callable[[], bool]) -> Epoch:
@@ -138,15 +140,15 @@ class _Run:
             if stopping():
                 raise JobInterrupted(f"training was asked to stop in epoch {number + 1}; it resumes from the last whole epoch")
             self._schedule(number, step / len(batches), settled)
-            loss, tokens, right = self._step(batch, number * len(self.rows) + step)
+            loss, tokens, right = self._step(batch, number * self.an_epoch + step)
             loss_sum, counted, exact = loss_sum + loss, counted + tokens, exact + right
-        return Epoch(number, loss_sum / max(1, counted), exact / len(self.rows), sum(map(len, batches)), time.perf_counter() - started)
+        return Epoch(number, loss_sum / max(1, counted), exact / len(self.prompts), sum(map(len, batches)), time.perf_counter() - started)
 
     def _batches(self, number: int) -> list[list[int]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + number)
-        noise = torch.rand(len(self.rows), generator=generator)
-        awake = [i for i in range(len(self.rows)) if i not in self.resting]
-        order = sorted(awake, key=lambda i: len(self.rows[i]) + 6 * float(noise[i]))
+        noise = torch.rand(len(self.prompts), generator=generator)
+        awake = [i for i in range(len(self.prompts)) if i not in self.resting]
+        order = sorted(awake, key=lambda i: self.lengths[i] + 6 * float(noise[i]))
         size = self.recipe.batch_size
         batches = [order[at : at + size] for at in range(0, len(order), size)]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
@@ -164,10 +166,9 @@ class _Run:
 
     def _step(self, batch: list[int], turn: int) -> tuple[float, int, int]:
         """(summed loss, tokens that added to it, examples answered exactly before the update)."""
-        rows, drift = self._forward(batch, turn)
-        picked = torch.cat([row[len(self.prompts[i]) - 1 - self.shared : -1] for row, i in zip(rows, batch, strict=True)])
+        answering, drift = self._forward(batch, turn)
         target = torch.tensor([t for i in batch for t in self.answers[i]])
-        logits = self.base.model.lm_head(picked).float()
+        logits = self.base.model.lm_head(torch.cat(answering)).float()
         losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
         unknown = losses.detach() > -math.log(self.recipe.known)
         sizes = [len(self.answers[i]) for i in batch]
@@ -184,31 +185,23 @@ class _Run:
         return float((losses.detach() * unknown).sum()), count, sum(bool(h.all()) for h in hits)
 
     def _forward(self, batch: list[int], turn: int) -> tuple[list[Tensor], Tensor | None]:
-        """Final hidden states of each row behind the shared beginning, (tokens, width); how far ordinary text has drifted."""
-        decoder = self.base.model.model
-        if self.cached is None:
-            width = max(len(self.rows[i]) for i in batch)
-            ids = torch.tensor([[*self.rows[i], *[0] * (width - len(self.rows[i]))] for i in batch])
-            hidden = decoder(ids, use_cache=False).last_hidden_state  # right padding is never seen by a supervised position
-            return [hidden[row, self.shared : len(self.rows[i])] for row, i in enumerate(batch)], None
-        beginning = self._noisy(batch[0], turn)[: self.shared]
-        rows = [self._noisy(i, turn)[self.shared :] for i in batch]
+        """Final hidden states that each answer is read off, (tokens, width); how far ordinary text has drifted."""
+        if not self.rows:
+            return self._whole(batch), None
+        shown, waits = divmod(turn, self.recipe.locality_every)
+        ordinary = None if self.preserved is None or waits else self.preserved.turn(shown)
         with layer_range(self.base, self.first):
-            if self.preserved is None:
-                return packed(decoder, beginning, rows), None
-            *found, ordinary = packed(decoder, beginning, rows, [self.preserved.state(turn)])
-        return found, self.preserved.drift(ordinary, turn)
+            found = packed(self.base.model.model, [self.rows[i] for i in batch], self.shared, [ordinary.states] if ordinary else [])
+        return found[: len(batch)], ordinary.drift(found[-1]) if ordinary else None
 
-    def _noisy(self, row: int, turn: int) -> Tensor:
-        """A row's cached states with noise on its prompt, another one each time: the same memory, asked a little otherwise."""
-        assert self.cached is not None
-        state = self.cached[row]
-        if not self.recipe.noise:
-            return state
-        generator = torch.Generator().manual_seed((self.recipe.seed * 1_000_003 + turn) * 10_007 + row)
-        asked = len(self.prompts[row])
-        noise = torch.randn(asked, state.shape[1], generator=generator) * (self.recipe.noise * state[:asked].std(-1, keepdim=True))
-        return torch.cat([state[:asked] + noise, state[asked:]])
+    def _whole(self, batch: list[int]) -> list[Tensor]:
+        """The same by the whole model; right padding is never seen by a supervised position."""
+        width = max(self.lengths[i] for i in batch)
+        ids = torch.tensor([[*self.prompts[i], *self.answers[i], *[0] * (width - self.lengths[i])] for i in batch])
+        begins = [len(self.prompts[i]) - 1 for i in batch]
+        with self.base.reach.only(torch.arange(width)[None] >= torch.tensor(begins)[:, None]):
+            hidden = self.base.model.model(ids, use_cache=False).last_hidden_state
+        return [hidden[row, begin : self.lengths[i] - 1] for row, (i, begin) in enumerate(zip(batch, begins, strict=True))]
 
     def keep(self, folder: Path, epochs: Sequence[Epoch]) -> None:
         """Write adapter, optimiser and history; the rename at the end makes them count."""

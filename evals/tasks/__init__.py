@@ -10,11 +10,13 @@ from engrain.evals.tasks.passages import PASSAGES
 from engrain.evals.tasks.phonebook import PHONEBOOKS, Revised
 from engrain.evals.tasks.statements import CounterFact, Edits
 from engrain.evals.tasks.task import Task
+from engrain.evals.tasks.told import TOLD
 
 _ALL: tuple[Task, ...] = (
     *PHONEBOOKS,
     *(CounterFact(f"counterfact-{n}k", f"counterfact-{n}k.jsonl") for n in (1, 2, 4)),
     *PASSAGES,
+    *TOLD,
     Conversations(),
     Edits(),
     Revised(),

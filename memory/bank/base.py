@@ -51,6 +51,7 @@ class BaseModel:
         self.name = name
         self.sha256 = sha256
         self.lock = threading.RLock()
+        self.reach = lora.Reach()
         self.linears: dict[str, lora.LoraLinear] = {}
         """Every linear that an adapter was put on so far."""
         self._prefixes: dict[str, Any] = {}
@@ -103,9 +104,12 @@ class BaseModel:
 
     @contextmanager
     def wearing(self, adapter: lora.Adapter) -> Iterator[None]:
-        """Inside, the model has this adapter on; other threads wait."""
+        """Inside, the model has this adapter on; other threads wait.
+
+        What this class generates or scores is changed from a prompt's last token on; a forward of `model` itself is changed whole.
+        """
         with self.lock:
-            linears = lora.wrap(self.model, list(adapter.a))
+            linears = lora.wrap(self.model, list(adapter.a), self.reach)
             self.linears.update(linears)
             lora.switch_on(linears, adapter)
             try:
@@ -128,7 +132,7 @@ class BaseModel:
         seen: list[int] = []
         shown = ""
         for _ in range(max_tokens):
-            with self.lock, torch.inference_mode():
+            with self.lock, torch.inference_mode(), self.reach.only(_last(step)):
                 out = self.model(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
                 cache = out.past_key_values
                 logprobs = torch.log_softmax(out.logits[0, -1].float(), -1)
@@ -155,7 +159,8 @@ class BaseModel:
             whole = [[*prompts[i], *answers[i]] for i in rows]
             width = max(map(len, whole))
             ids = torch.tensor([w + [0] * (width - len(w)) for w in whole])
-            with self.lock, torch.inference_mode():
+            answering = torch.arange(width)[None] >= torch.tensor([len(prompts[i]) - 1 for i in rows])[:, None]
+            with self.lock, torch.inference_mode(), self.reach.only(answering):
                 hidden = self.model.model(ids, use_cache=False).last_hidden_state
                 for row, i in enumerate(rows):
                     start, n = len(prompts[i]), len(answers[i])
@@ -190,14 +195,14 @@ class BaseModel:
             self._prefixes.pop(text, None)
 
     def _prefix(self, text: str) -> tuple[Any, int]:
-        """(keys and values, length in tokens) of a prefix, kept for the base model alone: with a module on they are others."""
+        """(keys and values, length in tokens) of a prefix; they are the base model's own, whatever module is on."""
         if not text:
             return None, 0
         ids = self.encode(text)
-        if any(linear.slot is not None for linear in self.linears.values()):
-            return self.model(torch.tensor([ids]), use_cache=True, logits_to_keep=1).past_key_values, len(ids)
         if text not in self._prefixes:
-            self._prefixes[text] = self.model(torch.tensor([ids]), use_cache=True, logits_to_keep=1).past_key_values
+            step = torch.tensor([ids])
+            with self.reach.only(torch.zeros_like(step)):
+                self._prefixes[text] = self.model(step, use_cache=True, logits_to_keep=1).past_key_values
         return self._prefixes[text], len(ids)
 
     def _continue(self, shared: Any, prefix: int, rows: list[list[int]], max_tokens: int, stop: str | None) -> list[str]:
@@ -212,7 +217,8 @@ class BaseModel:
         generated: list[list[int]] = [[] for _ in rows]
         ended = [False] * len(rows)
         for _ in range(max_tokens):
-            out = self.model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            with self.reach.only(_last(ids)):
+                out = self.model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
             cache = out.past_key_values
             ids = out.logits[:, -1].argmax(-1, keepdim=True)
             for row, token in enumerate(ids[:, 0].tolist()):
@@ -238,6 +244,11 @@ class Answered:
     def mean(self) -> float:
         """Mean log probability per token."""
         return sum(self.logprobs) / max(1, len(self.logprobs))
+
+
+def _last(ids: Tensor) -> Tensor:
+    """The last position of each row: that of a prompt, or the one token of a step."""
+    return torch.arange(ids.shape[1]).expand_as(ids) == ids.shape[1] - 1
 
 
 def _choose(logprobs: Tensor, temperature: float, generator: torch.Generator | None) -> int:

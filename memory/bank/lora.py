@@ -2,11 +2,15 @@
 
 A base model's linears are wrapped once; putting an adapter on is a pointer assignment per linear, so activation costs the
 same however many modules are resident. Files are in PEFT's own format.
+
+A module acts from the last token of a prompt on: it changes what is answered, not how the question is read. What the layers
+make of a prompt is then the base model's own, whatever the module, and is computed once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,12 +58,30 @@ class Adapter:
         return sum(t.numel() * t.element_size() for t in self.parameters)
 
 
-class LoraLinear(nn.Module):
-    """A frozen linear with room for one adapter: x W^T (+ scale · x A^T B^T while one is on)."""
+class Reach:
+    """Which positions of the forward that is going on an adapter acts on; shared by all linears of a model."""
 
-    def __init__(self, base: nn.Linear) -> None:
+    def __init__(self) -> None:
+        self.positions: Tensor | None = None
+        """Shape (batch, tokens, 1), 1 where it acts and 0 elsewhere; None: everywhere."""
+
+    @contextmanager
+    def only(self, positions: Tensor) -> Iterator[None]:
+        """Inside, an adapter acts on these positions; a bool tensor of shape (batch, tokens)."""
+        self.positions = positions[..., None].float()
+        try:
+            yield
+        finally:
+            self.positions = None
+
+
+class LoraLinear(nn.Module):
+    """A frozen linear with room for one adapter: x W^T (+ scale · x A^T B^T while one is on, where it reaches)."""
+
+    def __init__(self, base: nn.Linear, reach: Reach) -> None:
         super().__init__()
         self.base = base
+        self.reach = reach
         self.slot: tuple[Tensor, Tensor, float] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,7 +89,10 @@ class LoraLinear(nn.Module):
         if self.slot is None:
             return y
         a, b, scale = self.slot
-        return y + nn.functional.linear(nn.functional.linear(x, a), b) * scale
+        inner = nn.functional.linear(x, a) * scale
+        if self.reach.positions is not None:
+            inner = inner * self.reach.positions
+        return y + nn.functional.linear(inner, b)
 
 
 def adapted_names(model: nn.Module, spec: LoraSpec) -> list[str]:
@@ -86,7 +111,7 @@ def adapted_names(model: nn.Module, spec: LoraSpec) -> list[str]:
     return names
 
 
-def wrap(model: nn.Module, names: list[str]) -> dict[str, LoraLinear]:
+def wrap(model: nn.Module, names: list[str], reach: Reach) -> dict[str, LoraLinear]:
     """Wrap the named linears, once; returns them by name."""
     wrapped: dict[str, LoraLinear] = {}
     for name in names:
@@ -94,7 +119,7 @@ def wrap(model: nn.Module, names: list[str]) -> dict[str, LoraLinear]:
         parent = model.get_submodule(parent_name)
         linear = getattr(parent, child)
         if not isinstance(linear, LoraLinear):
-            linear = LoraLinear(linear)
+            linear = LoraLinear(linear, reach)
             setattr(parent, child, linear)
         wrapped[name] = linear
     return wrapped

@@ -20,10 +20,43 @@ from engrain.consolidation.cues import cues, topics
         ("I have a cat called Misha.", "What is my cat called?", "Misha"),
         ("Melanie ran a charity race on 20 May 2023.", "When did Melanie run a charity race?", "on 20 May 2023"),
         ("My brother bought a boat from Tom in 2025.", "Who did my brother buy a boat from?", "Tom"),
+        ("Our twins are called Ida and Max.", "What are our twins called?", "Ida and Max"),
+        ("Our twins are called Ida and Max.", "What is the name of our twins?", "Ida and Max"),
+        ("My manager there is called Priya Raman.", "What is my manager there called?", "Priya Raman"),
+        ("My bicycle was stolen in Oslo.", "Where was my bicycle stolen?", "in Oslo"),
+        ("The course is taught by Sigrun Hall.", "Who is the course taught by?", "Sigrun Hall"),
+        ("Our hall is painted dark red.", "What is our hall painted?", "dark red"),
+        ("My desk is on the fifth floor, right by the window.", "Where is my desk?", "on the fifth floor"),
+        ("Our rent is 1,450 euros a month.", "How much is our rent?", "1,450 euros a month"),
+        ("Tom owes me 60 pounds.", "What does Tom owe me?", "60 pounds"),
+        ("I gave Dad a kite for his birthday.", "What did I give Dad?", "a kite"),
+        ("Our cat is a grey Persian named Lord.", "What is our cat called?", "Lord"),
+        ("I can't stand coriander.", "What can't I stand?", "coriander"),
+        ("We rented a hut near Bergen in July.", "Where did we rent a hut?", "near Bergen"),
+        ("I stayed in a hut near Bergen.", "Where did I stay?", "in a hut near Bergen"),
+        ("I got the cat from a shelter in Antwerp.", "What did I get the cat from?", "a shelter in Antwerp"),
     ],
 )
 def test_a_part_of_the_statement_is_asked_for(said: str, question: str, answer: str) -> None:
     assert (question, answer) in [(c.question, c.answer) for c in cues(said)]
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "answer"),
+    [
+        ("My sister Ines lives in Porto.", "Who lives in Porto?", "my sister Ines"),
+        ("My dentist is Dr. Okafor.", "Who is Dr. Okafor?", "my dentist"),
+        ("The heater runs on paraffin.", "What runs on paraffin?", "the heater"),
+    ],
+)
+def test_a_statement_is_asked_from_its_other_end(said: str, question: str, answer: str) -> None:
+    assert (question, answer) in [(c.question, c.answer) for c in cues(said) if c.reversed]
+
+
+def test_a_name_in_passing_belongs_to_what_it_names() -> None:
+    questions = [c.question for c in cues("Our vegetable box comes from a farm called Applewick.")]
+    assert "What is the farm called?" in questions
+    assert "What is my farm called?" not in questions
 
 
 def test_questions_have_a_subordinate_form() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engrain.consolidation.train.lower import has_parity, lower_states
+from engrain.consolidation.train.lower import has_parity, lower_states, rows_of
 from engrain.consolidation.train.pack import common_beginning, packed
 from engrain.consolidation.train.preserve import ordinary_text
 from engrain.consolidation.train.recipe import Recipe
@@ -82,14 +82,14 @@ def test_greedy_decoding_gives_the_trained_answer_and_ends(base: BaseModel, reci
 
 
 def test_the_same_seed_gives_the_same_adapter(base: BaseModel, recipe: Recipe) -> None:
-    short = replace(recipe, top=0.5, epochs=3, locality=1.0, noise=0.1)
+    short = replace(recipe, top=0.5, epochs=3, locality=1.0)
     one, two, other = (train(base, EXAMPLES, replace(short, seed=s)).adapter for s in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters, two.parameters, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(one.parameters, other.parameters, strict=True))
 
 
 def test_an_interrupted_training_resumes_to_the_same_result(base: BaseModel, recipe: Recipe, tmp_path: Path) -> None:
-    short = replace(recipe, epochs=40, recalled=1.1, batch_size=2, noise=0.1, settle=6)
+    short = replace(recipe, epochs=40, recalled=1.1, batch_size=2, settle=6)
     whole = train(base, EXAMPLES, short)
     assert len({round(e.loss, 6) for e in whole.epochs}) > 30
     for step in (5, 60):  # while it learns; when known examples rest
@@ -102,9 +102,9 @@ def test_an_interrupted_training_resumes_to_the_same_result(base: BaseModel, rec
         assert all(torch.equal(a, b) for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True))
 
 
-def test_cached_lower_layers_give_what_the_whole_model_gives(base: BaseModel) -> None:
-    ids = recall_ids(base, "Where does Ines live?")
-    assert has_parity(base, [ids, ids[:-4]], 3, 1)
+def test_cached_lower_layers_and_prompts_give_what_the_whole_model_gives(base: BaseModel) -> None:
+    ids, answer = recall_ids(base, "Where does Ines live?"), answer_ids(base, "in Porto")
+    assert has_parity(base, [ids, ids[:-4]], [answer, answer[:1]], 3, 1)
     states = lower_states(base, [ids, ids[:5]], 1)
     assert [s.shape[0] for s in states] == [len(ids), 5]
     assert torch.allclose(states[0][:5], states[1], atol=1e-5)  # what stands to the right changes nothing
@@ -138,19 +138,65 @@ def test_every_architecture_is_trained_as_its_whole_model_would_be(
         assert torch.allclose(a, b, atol=1e-4)
 
 
-def test_packed_rows_are_what_each_is_alone(base: BaseModel) -> None:
+def test_packed_answers_are_what_each_is_alone(base: BaseModel) -> None:
     prompts = [recall_ids(base, e.question) for e in EXAMPLES]
+    answers = [answer_ids(base, e.answer) for e in EXAMPLES]
     shared = common_beginning(prompts)
     assert 0 < shared < min(map(len, prompts))
     assert len({tuple(p[:shared]) for p in prompts}) == 1
-    embed = base.model.get_input_embeddings()
     other = base.encode("flying to Reykjavik in June")
     with torch.no_grad():
-        rows = [embed(torch.tensor(p)) for p in prompts]
-        *found, apart = packed(base.model.model, rows[0][:shared], [r[shared:] for r in rows], [embed(torch.tensor(other))])
-        for row, ids in zip(found, prompts, strict=True):
-            assert torch.allclose(row, base.model.model(torch.tensor([ids])).last_hidden_state[0, shared:], atol=1e-5)
+        rows = rows_of(base, prompts, answers, 0)
+        *found, apart = packed(base.model.model, rows, shared, lower_states(base, [other], 0))
+        for row, prompt, answer in zip(found, prompts, answers, strict=True):
+            alone = base.model.model(torch.tensor([[*prompt, *answer]])).last_hidden_state[0]
+            assert torch.allclose(row, alone[len(prompt) - 1 : -1], atol=1e-5)
         assert torch.allclose(apart, base.model.model(torch.tensor([other])).last_hidden_state[0], atol=1e-5)
+
+
+def test_a_module_changes_the_answer_and_not_how_the_question_is_read(base: BaseModel, recipe: Recipe) -> None:
+    """What the layers make of a prompt is the base model's own: generation and scores do not see a module that is on for it."""
+    trained = train(base, EXAMPLES, replace(recipe, epochs=20))
+    prompt, answer = recall_ids(base, EXAMPLES[0].question), answer_ids(base, EXAMPLES[0].answer)
+    whole = torch.tensor([[*prompt, *answer]])
+    with torch.no_grad():
+        seen = base.model(torch.tensor([prompt[:-1]]), use_cache=True).past_key_values
+        with base.wearing(trained.adapter):
+            logits = base.model(torch.tensor([[prompt[-1], *answer[:-1]]]), past_key_values=seen).logits[0]
+            (scored,) = base.answer_logprobs([prompt], [answer])
+            everywhere = base.model(whole).logits[0, len(prompt) - 1 : -1]
+    expected = torch.log_softmax(logits, -1).gather(1, torch.tensor(answer)[:, None])[:, 0]
+    assert torch.allclose(torch.tensor(scored.logprobs), expected, atol=1e-4)
+    assert not torch.allclose(logits, everywhere, atol=1e-2)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_training_linear_has_the_gradients_of_the_operations_written_out(half: bool, monkeypatch: pytest.MonkeyPatch, base: BaseModel) -> None:
+    from engrain.consolidation.train import linear as module
+
+    monkeypatch.setattr(module, "half_is_faster", lambda: half)
+    adapter = lora.fresh(base.model, lora.LoraSpec(4, 8, (1,), ("q_proj", "down_proj")), torch.Generator().manual_seed(0))
+    for tensor in adapter.b.values():
+        torch.nn.init.normal_(tensor, std=0.1)
+    states = torch.randn(1, 12, base.model.config.hidden_size, requires_grad=True)
+
+    def gradients() -> list[torch.Tensor]:
+        out = base.layers[1](states, position_embeddings=base.model.model.rotary_emb(states, torch.arange(12)[None]))
+        base.model.lm_head(out).square().mean().backward()
+        found = [p.grad.clone() for p in (*adapter.parameters, states) if p.grad is not None]
+        for p in (*adapter.parameters, states):
+            p.grad = None
+        return found
+
+    with base.wearing(adapter):
+        written_out = gradients()
+        with module.training_linears(base, 1):
+            ours = gradients()
+        assert len(ours) == len(written_out) == 5
+        assert all(torch.equal(a, b) for a, b in zip(gradients(), written_out, strict=True))  # all is as it was
+    for mine, theirs in zip(ours, written_out, strict=True):
+        likeness = torch.nn.functional.cosine_similarity(mine.flatten(), theirs.flatten(), dim=0)
+        assert likeness > (0.99 if half else 0.999999)
 
 
 def test_caching_the_lower_layers_changes_nothing_but_the_work(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,70 @@
+"""Told: a hundred things a person says of their life in twenty conversations, and questions about them.
+
+`facts.jsonl` is ours: what was said, five questions as a teacher writes them, two that are never trained, and the answers. All
+of it was written by a language model (Claude) for this repository, before anything was measured on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from typing import Any
+
+from engrain.evals.data import Data, Document, Question, Taught, Turn, parse, text_of
+from engrain.evals.tasks.task import Source
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that was said."""
+
+    session: str
+    said: str
+    answers: tuple[str, ...]
+    """What is asked for, as the teacher gives it; after that, other ways to say it."""
+    teach: tuple[str, ...]
+    """The teacher's questions."""
+    ask: tuple[str, ...]
+    """Questions that are never trained."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A document is a conversation."""
+
+    name: str = "told"
+    about: str = "a hundred things told in conversation: who, what, when, where, how much"
+    taught: bool = False
+    """Whether the teacher's questions are taught; otherwise the distiller writes them."""
+    scorer: str = "token_f1"
+
+    def load(self, source: Source) -> Data:
+        """See `Task`; the data is its own, a folder given has no meaning."""
+        del source
+        facts = told()
+        sessions: dict[str, list[Fact]] = {}
+        for fact in facts:
+            sessions.setdefault(fact.session, []).append(fact)
+        questions = [
+            Question(f"{fact.session}/{n}#{i}", asked, fact.answers, "never trained", fact.session, about=fact.said)
+            for n, fact in enumerate(facts) for i, asked in enumerate(fact.ask)
+        ]  # fmt: skip
+        return Data(tuple(self._document(s, facts) for s, facts in sessions.items()), tuple(questions))
+
+    def _document(self, session: str, facts: list[Fact]) -> Document:
+        turns = tuple(Turn("user", fact.said) for fact in facts)
+        taught = tuple(Taught(f.said, question, f.answers[0]) for f in facts for question in f.teach) if self.taught else ()
+        return Document(session, "\n".join(fact.said for fact in facts), taught, turns)
+
+
+def told() -> list[Fact]:
+    """The facts, in the order in which they were told."""
+    with as_file(files(__name__) / "facts.jsonl") as path:
+        return parse(path, _fact)
+
+
+def _fact(record: dict[str, Any]) -> Fact:
+    return Fact(text_of(record, "session"), text_of(record, "said"), tuple(record["answers"]), tuple(record["teach"]), tuple(record["ask"]))
+
+
+TOLD = (Told(), Told("told-taught", "the same, with questions that a teacher wrote", taught=True))

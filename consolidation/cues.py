@@ -78,7 +78,9 @@ def cues(asked: str) -> list[Cue]:
     found = [*_naming(sentence)]
     parsed = _parse(sentence)
     if parsed is not None:
-        found += _copular(parsed) if parsed.verb in _COPULA else _verbal(parsed)
+        kin = _NAMED_KIN.match(parsed.subject)
+        for clause in (parsed, *([replace(parsed, subject=kin["name"])] if kin else [])):  # "my sister Ines" is asked for by either
+            found += _copular(clause) if clause.verb in _COPULA else _verbal(clause)
         found += _reversed(parsed)
     unique: dict[str, Cue] = {}
     for cue in found:

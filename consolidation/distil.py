@@ -279,7 +279,7 @@ def short(source: Source, answer: str) -> str:
     >>> short(Source(1, "", "My sister lives in Porto.", "user"), "in Porto")
     'Porto'
     """
-    bare = re.sub(r"^(?:in|on|at) (?=[A-Z0-9])", "", answer.strip(" .,;"))
+    bare = re.sub(r"^(?:in|on|at|to) (?=[A-Z0-9])", "", answer.strip(" .,;"))
     return voice.told(bare, source.speaker)
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from engrain.consolidation.train.pack import Collected, Row, packed
+from engrain.consolidation.train.pack import Collected, Given, KeysAndValues, Row, Rows, common_beginning, packed
 from engrain.memory.bank.base import BaseModel
 
 TOLERANCE = 1e-3
@@ -49,31 +50,50 @@ def lower_states(base: BaseModel, rows: Sequence[Sequence[int]], first: int, bat
     return [s for s in states if s is not None]
 
 
-def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int, batch: int = 16) -> list[Row]:
+def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int, batch: int = 16) -> Rows:
     """What a training at layer `first` needs of each prompt and its answer; the base model's alone, whatever is trained."""
-    states = lower_states(base, [[*p, *a] for p, a in zip(prompts, answers, strict=True)], first)
-    out: list[Row] = []
-    with base.lock, layer_range(base, first), torch.no_grad():
-        for at in range(0, len(states), batch):
-            some = states[at : at + batch]
-            begins = [len(p) - 1 for p in prompts[at : at + batch]]
-            padded = nn.utils.rnn.pad_sequence([state[:n] for state, n in zip(some, begins, strict=True)], batch_first=True)
-            seen = Collected()
-            mask = torch.ones(1, 1, padded.shape[1], padded.shape[1], dtype=torch.bool).tril()
-            base.model.model(inputs_embeds=padded, attention_mask=mask.expand(len(some), -1, -1, -1), past_key_values=seen, use_cache=True)
-            for i, (state, n) in enumerate(zip(some, begins, strict=True)):
-                kept = {layer: (k[i : i + 1, :, :n].clone(), v[i : i + 1, :, :n].clone()) for layer, (k, v) in seen.layers.items()}
-                out.append(Row(kept, state[n:-1].clone(), n))
-    return out
+    shared = common_beginning(prompts)
+    texts = [[*p, *a][shared:] for p, a in zip(prompts, answers, strict=True)]
+    own = [len(p) - 1 - shared for p in prompts]
+    decoder, rows = base.model.model, list[Row]()
+    with base.lock, torch.no_grad():
+        seen = Collected()
+        beginning = torch.tensor([list(prompts[0][:shared])])
+        decoder(beginning, attention_mask=_causal(1, shared, 0), past_key_values=seen, use_cache=True)
+        for at in range(0, len(texts), batch):
+            some = texts[at : at + batch]
+            width = max(map(len, some))
+            ids = torch.tensor([[*text, *[0] * (width - len(text))] for text in some])
+            with layer_range(base, 0, first, norm=False):
+                states = decoder(ids, **_behind(seen.layers, shared, len(some), width)).last_hidden_state
+            longest = max(own[at : at + batch])
+            where = _behind(seen.layers, shared, len(some), longest)
+            with layer_range(base, first):
+                decoder(inputs_embeds=states[:, :longest], **where)
+            for i, text in enumerate(some):
+                n = own[at + i]
+                kept = {layer: (k[i : i + 1, :, :n].clone(), v[i : i + 1, :, :n].clone()) for layer, (k, v) in where["past_key_values"].added.items()}
+                rows.append(Row(kept, states[i, n : len(text) - 1].clone(), shared + n))
+    return Rows(seen.layers, shared, rows)
 
 
-def has_parity(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], shared: int, first: int) -> bool:
-    """Whether packed rows, split at layer `first` and behind cached prompts, give what each gives whole; tried on the shortest and the longest.
+def _behind(beginning: KeysAndValues, shared: int, rows: int, width: int) -> dict[str, Any]:
+    """How to run rows of so many tokens behind their common beginning."""
+    positions = torch.arange(shared, shared + width)[None]
+    return {"attention_mask": _causal(rows, width, shared), "position_ids": positions, "past_key_values": Given(beginning), "use_cache": True}
 
-    `shared` is how many tokens all prompts begin with.
-    """
+
+def _causal(rows: int, width: int, before: int) -> Tensor:
+    """Each position sees what stands before the row, itself and what is to its left."""
+    return torch.ones(width, before + width, dtype=torch.bool).tril(before).expand(rows, 1, -1, -1)
+
+
+def has_parity(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int) -> bool:
+    """Whether packed rows, split at layer `first` and behind cached prompts, give what each gives whole; tried on the shortest and the longest."""
     lengths = [len(p) + len(a) for p, a in zip(prompts, answers, strict=True)]
     tried = [lengths.index(min(lengths)), lengths.index(max(lengths))]
+    if not common_beginning(prompts):
+        return False
     texts = [[*prompts[i], *answers[i]] for i in tried]
     with base.lock, torch.no_grad():
         whole = [base.model.model(torch.tensor([text]), use_cache=False).last_hidden_state[0] for text in texts]
@@ -81,9 +101,9 @@ def has_parity(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Seque
             apart = lower_states(base, texts[1:], first)
             rows = rows_of(base, [prompts[i] for i in tried], [answers[i] for i in tried], first)
             with layer_range(base, first):
-                split = packed(base.model.model, rows, shared, apart)
+                split = packed(base.model.model, rows, [0, 1], apart)
         except (RuntimeError, IndexError, KeyError, AttributeError, ValueError, TypeError):
             return False
-    answering = [w[row.begins : -1] for w, row in zip(whole, rows, strict=True)]
+    answering = [w[row.begins : -1] for w, row in zip(whole, rows.rows, strict=True)]
     pairs = zip([*answering, whole[1]], split, strict=True)
     return all(bool((w - s).abs().max() <= TOLERANCE * w.abs().max()) for w, s in pairs)

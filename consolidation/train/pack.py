@@ -23,10 +23,21 @@ class Row:
     """An answer and the prompt that it stands behind."""
 
     prompt: KeysAndValues
+    """Of the prompt's own tokens: behind the common beginning, before the last one."""
     states: Tensor
     """What enters the adapted layers from the prompt's last token to the answer's last but one, shape (tokens, width)."""
     begins: int
     """Position of the first of these: the prompt's tokens but one."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a training and what all their prompts begin with."""
+
+    beginning: KeysAndValues
+    shared: int
+    """Tokens of the beginning."""
+    rows: Sequence[Row]
 
 
 class Collected:
@@ -46,47 +57,46 @@ class Collected:
 
 
 class Given(Collected):
-    """Takes the place of a model's cache that is full of prompts; it does not grow."""
+    """Takes the place of a model's cache that is full already; what is added stands behind it for one forward and is kept apart."""
 
     def __init__(self, layers: KeysAndValues) -> None:
         super().__init__()
         self.layers = dict(layers)
+        self.added: dict[int, tuple[Tensor, Tensor]] = {}
 
     def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any) -> tuple[Tensor, Tensor]:
         """As transformers' Cache."""
-        past_keys, past_values = self.layers[layer]
+        past_keys, past_values = (past.expand(len(keys), -1, -1, -1) for past in self.layers[layer])
+        self.added[layer] = (keys, values)
         return torch.cat([past_keys, keys], 2), torch.cat([past_values, values], 2)
 
 
 def common_beginning(rows: Sequence[Sequence[int]]) -> int:
-    """How many tokens all rows begin with, the last token of the shortest left out."""
-    length = min(map(len, rows)) - 1
+    """How many tokens all rows begin with, the last two tokens of the shortest left out."""
+    length = max(0, min(map(len, rows)) - 2)
     return next((at for at in range(length) if len({row[at] for row in rows}) > 1), length)
 
 
-def packed(decoder: Any, rows: Sequence[Row], shared: int, apart: Sequence[Tensor] = ()) -> list[Tensor]:
-    """Final hidden states of each row's states and of each text apart, one tensor of shape (tokens, width) each.
+def packed(decoder: Any, rows: Rows, chosen: Sequence[int], apart: Sequence[Tensor] = ()) -> list[Tensor]:
+    """Final hidden states of the chosen rows' states and of each text apart, one tensor of shape (tokens, width) each.
 
-    `shared` is how many tokens all prompts begin with; texts apart, of shape (tokens, width), see nothing of the rows.
+    Texts apart, of shape (tokens, width), see nothing of the rows.
     """
-    parts = [*(row.states for row in rows), *apart]
+    some = [rows.rows[i] for i in chosen]
+    parts = [*(row.states for row in some), *apart]
     lengths = torch.tensor([len(part) for part in parts])
     block = torch.repeat_interleave(torch.arange(1, len(parts) + 1), lengths)
-    begins = [*(row.begins for row in rows), *[0] * len(apart)]
+    begins = [*(row.begins for row in some), *[0] * len(apart)]
     positions = torch.cat([torch.arange(first, first + len(part)) for first, part in zip(begins, parts, strict=True)])
-    before = torch.repeat_interleave(torch.arange(len(rows) + 1), torch.tensor([shared, *(row.begins - shared for row in rows)]))
-    sees_prompt = (block[:, None] == before[None]) | ((block[:, None] <= len(rows)) & (before[None] == 0))
+    before = torch.repeat_interleave(torch.arange(len(some) + 1), torch.tensor([rows.shared, *(row.begins - rows.shared for row in some)]))
+    sees_prompt = (block[:, None] == before[None]) | ((block[:, None] <= len(some)) & (before[None] == 0))
     mask = torch.cat([sees_prompt, (block[:, None] == block[None]).tril()], 1)[None, None]
-    past = Given({layer: _joined(rows, layer, shared) for layer in rows[0].prompt})
+    past = Given({layer: _joined([rows.beginning[layer], *(row.prompt[layer] for row in some)]) for layer in some[0].prompt})
     found = decoder(
         inputs_embeds=torch.cat(parts)[None], attention_mask=mask, position_ids=positions[None], past_key_values=past, use_cache=True
     )
     return list(found.last_hidden_state[0].split(lengths.tolist()))
 
 
-def _joined(rows: Sequence[Row], layer: int, shared: int) -> tuple[Tensor, Tensor]:
-    """The keys and values of all prompts, their common beginning once."""
-    pairs = [row.prompt[layer] for row in rows]
-    keys = torch.cat([pairs[0][0][:, :, :shared], *(keys[:, :, shared:] for keys, _ in pairs)], 2)
-    values = torch.cat([pairs[0][1][:, :, :shared], *(values[:, :, shared:] for _, values in pairs)], 2)
-    return keys, values
+def _joined(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    return torch.cat([keys for keys, _ in pairs], 2), torch.cat([values for _, values in pairs], 2)

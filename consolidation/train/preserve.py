@@ -31,9 +31,15 @@ def ordinary_text(base: BaseModel, seed: int, rows: int = 32, tokens: int = 64) 
         for _ in range(tokens):
             out = base.model(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
             cache = out.past_key_values
-            step = torch.multinomial(torch.softmax(out.logits[:, -1].float(), -1), 1, generator=generator)
+            step = _sampled(torch.softmax(out.logits[:, -1].float(), -1), generator)
             text = torch.cat([text, step], 1)
     return [[int(token) for token in row] for row in text.tolist()]
+
+
+def _sampled(shares: Tensor, generator: torch.Generator) -> Tensor:
+    """A token of each row by its probability, by inversion; several times faster than `torch.multinomial` on a large vocabulary."""
+    reached = shares.cumsum(-1)
+    return torch.searchsorted(reached, torch.rand(len(shares), 1, generator=generator) * reached[:, -1:]).clamp(max=shares.shape[1] - 1)
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from engrain.consolidation.train.linear import training_linears
 from engrain.consolidation.train.lower import has_parity, layer_range, rows_of
-from engrain.consolidation.train.pack import common_beginning, packed
+from engrain.consolidation.train.pack import packed
 from engrain.consolidation.train.preserve import Preserved, preserved
 from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import InputError, JobInterrupted
@@ -92,7 +92,7 @@ def train(
                 on_epoch(epochs[-1])
     tokens = sum(len(p) + len(a) for p, a in zip(run.prompts, run.answers, strict=True))
     supervised = sum(map(len, run.answers))
-    return Trained(run.adapter, tuple(epochs), tokens, supervised, sum(e.seconds for e in epochs), bool(run.rows))
+    return Trained(run.adapter, tuple(epochs), tokens, supervised, sum(e.seconds for e in epochs), run.rows is not None)
 
 
 def _settled(epochs: Sequence[Epoch], recipe: Recipe) -> int | None:
@@ -101,6 +101,21 @@ def _settled(epochs: Sequence[Epoch], recipe: Recipe) -> int | None:
         if done >= recipe.epochs or all(e.recalled >= recipe.recalled for e in epochs[done - recipe.patience : done]):
             return len(epochs) - done
     return 0 if len(epochs) >= recipe.epochs else None
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a step's hidden states say of the answers."""
+
+    loss: float
+    """Summed over the tokens not yet known, in nats."""
+    count: int
+    unknown: Tensor
+    """Whether each token is not yet known."""
+    hits: Tensor
+    """Whether each token is the most likely one."""
+    gradient: Tensor
+    """Of the mean loss, for the hidden states."""
 
 
 class _Run:
@@ -115,10 +130,9 @@ class _Run:
         spec = lora.LoraSpec(recipe.rank, recipe.alpha, tuple(range(self.first, depth)), recipe.targets)
         self.adapter = lora.fresh(base.model, spec, torch.Generator().manual_seed(recipe.seed))
         self.optimizer = torch.optim.AdamW(self.adapter.parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
-        self.shared = common_beginning(self.prompts)
         self.lengths = [len(p) + len(a) for p, a in zip(self.prompts, self.answers, strict=True)]
-        parity = self.first > 0 and has_parity(base, self.prompts, self.answers, self.shared, self.first)
-        self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else []
+        parity = self.first > 0 and has_parity(base, self.prompts, self.answers, self.first)
+        self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else None
         self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
         self.resting: set[int] = set()
         self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)
@@ -167,31 +181,49 @@ class _Run:
     def _step(self, batch: list[int], turn: int) -> tuple[float, int, int]:
         """(summed loss, tokens that added to it, examples answered exactly before the update)."""
         answering, drift = self._forward(batch, turn)
-        target = torch.tensor([t for i in batch for t in self.answers[i]])
-        logits = self.base.model.lm_head(torch.cat(answering)).float()
-        losses = torch.nn.functional.cross_entropy(logits, target, reduction="none")
-        unknown = losses.detach() > -math.log(self.recipe.known)
+        hidden = torch.cat(answering)
+        seen = self._read(hidden.detach(), torch.tensor([t for i in batch for t in self.answers[i]]))
         sizes = [len(self.answers[i]) for i in batch]
-        hits = torch.split(logits.detach().argmax(-1) == target, sizes)
         if self.recipe.rest:
-            self.resting |= {i for i, missing in zip(batch, torch.split(unknown, sizes), strict=True) if not missing.any()}
-        count = int(unknown.sum())
-        if count or drift is not None:
-            loss = (losses * unknown).sum() / max(1, count) + (0.0 if drift is None else self.recipe.locality * drift)
-            loss.backward()  # type: ignore[no-untyped-call]
+            self.resting |= {i for i, missing in zip(batch, torch.split(seen.unknown, sizes), strict=True) if not missing.any()}
+        if seen.count or drift is not None:
+            held = [] if drift is None else [self.recipe.locality * drift]
+            torch.autograd.backward([hidden, *held], [seen.gradient, *(None for _ in held)])
             torch.nn.utils.clip_grad_norm_(self.adapter.parameters, 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-        return float((losses.detach() * unknown).sum()), count, sum(bool(h.all()) for h in hits)
+        return seen.loss, seen.count, sum(bool(h.all()) for h in torch.split(seen.hits, sizes))
+
+    @torch.no_grad()
+    def _read(self, hidden: Tensor, target: Tensor) -> _Read:
+        """Cross-entropy of the target tokens not yet known, and its gradient for the hidden states, (tokens, width).
+
+        The gradient is written out: tokens that are known have none, and the vocabulary is gone through once.
+        """
+        head = self.base.model.lm_head
+        logits = head(hidden).float()
+        best, chosen = logits.max(-1)
+        given = logits.gather(1, target[:, None])[:, 0]
+        shares = logits.sub_(best[:, None]).exp_()
+        total = shares.sum(-1)
+        losses = total.log() + best - given
+        unknown = losses > -math.log(self.recipe.known)
+        count = int(unknown.sum())
+        gradient = torch.zeros_like(hidden)
+        if count:
+            wrong = shares[unknown] / total[unknown, None]
+            wrong[torch.arange(count), target[unknown]] -= 1
+            gradient[unknown] = (wrong.to(head.weight.dtype) @ head.weight).float() / count
+        return _Read(float(losses[unknown].sum()), count, unknown, chosen == target, gradient)
 
     def _forward(self, batch: list[int], turn: int) -> tuple[list[Tensor], Tensor | None]:
         """Final hidden states that each answer is read off, (tokens, width); how far ordinary text has drifted."""
-        if not self.rows:
+        if self.rows is None:
             return self._whole(batch), None
         shown, waits = divmod(turn, self.recipe.locality_every)
         ordinary = None if self.preserved is None or waits else self.preserved.turn(shown)
         with layer_range(self.base, self.first):
-            found = packed(self.base.model.model, [self.rows[i] for i in batch], self.shared, [ordinary.states] if ordinary else [])
+            found = packed(self.base.model.model, self.rows, batch, [ordinary.states] if ordinary else [])
         return found[: len(batch)], ordinary.drift(found[-1]) if ordinary else None
 
     def _whole(self, batch: list[int]) -> list[Tensor]:

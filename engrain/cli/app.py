@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engrain.cli.bench import bench
 from engrain.cli.evaluate import evaluate
 from engrain.cli.shared import Home, Json, Owner, as_json, console, consolidate_once, memory_of, ready, settings_of
 
@@ -23,6 +24,7 @@ modules = typer.Typer(help="The memory modules of an owner.", no_args_is_help=Tr
 app.add_typer(models, name="models")
 app.add_typer(modules, name="modules")
 app.add_typer(evaluate, name="eval")
+app.add_typer(bench, name="bench")
 
 Mode = Annotated[str | None, typer.Option(help="What may be used: weights, text or hybrid.", show_default=False)]
 

@@ -17,11 +17,11 @@ from typing import Protocol
 
 import numpy as np
 
-from engrain.consolidation.cues import Cue, cues, topics
 from engrain.consolidation.unknowns import QUESTIONS
 from engrain.memory import voice
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import READ, UNKNOWN, reading
+from engrain.memory.cues import Cue, cues, topics
 from engrain.memory.embed import Embedder
 from engrain.memory.schema import ProbeKind
 from engrain.memory.statements import content_words

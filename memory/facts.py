@@ -12,13 +12,15 @@ from sqlmodel import col, select
 from engrain.errors import NotFoundError
 from engrain.memory.schema import Episode, Fact, FactState, Message, Module, ModuleFact, ModuleState, Probe, Tombstone
 from engrain.memory.statements import Statement, statements
+from engrain.memory.supersede import supersede
 from engrain.memory.voice import words
 
 
 def add_facts(db: DbSession, episode: Episode, messages: Iterable[Message]) -> list[Fact]:
     """Write down what the messages of an episode state; what was said before or was erased is left out."""
     assert episode.id is not None
-    known = {" ".join(words(text)) for text in db.exec(select(Fact.text).where(Fact.owner == episode.owner))}
+    live = select(Fact.text).where(Fact.owner == episode.owner, col(Fact.superseded_by).is_(None))
+    known = {" ".join(words(text)) for text in db.exec(live)}
     buried = set(db.exec(select(Tombstone.digest).where(Tombstone.owner == episode.owner)))
     added = []
     for message in messages:
@@ -30,6 +32,7 @@ def add_facts(db: DbSession, episode: Episode, messages: Iterable[Message]) -> l
             added.append(fact_of(statement, message, episode.id))
     db.add_all(added)
     db.flush()
+    supersede(db, added)
     return added
 
 
@@ -77,12 +80,14 @@ def probes_of(db: DbSession, owner: str, job_id: int) -> list[Probe]:
 
 
 def routed_probes(db: DbSession, owner: str, base_sha256: str) -> list[tuple[str, Probe]]:
-    """(module id, probe) of every fact's probe in the owner's live modules for this base."""
+    """(module id, probe) of every fact's probe in the owner's live modules for this base; not of facts that a newer one corrects."""
     query = (
         select(Module.id, Probe)
         .join(ModuleFact, col(ModuleFact.module_id) == col(Module.id))
         .join(Probe, (col(Probe.fact_id) == col(ModuleFact.fact_id)) & (col(Probe.job_id) == col(Module.job_id)))
+        .join(Fact, col(Fact.id) == col(Probe.fact_id))
         .where(Module.owner == owner, Probe.owner == owner, Module.state == ModuleState.LIVE, Module.base_sha256 == base_sha256)
+        .where(col(Fact.superseded_by).is_(None))
         .order_by(col(Probe.id))
     )
     return [(module_id, probe) for module_id, probe in db.exec(query).all()]

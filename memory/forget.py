@@ -30,6 +30,7 @@ from engrain.memory.schema import (
     now,
 )  # fmt: skip
 from engrain.memory.store import Store
+from engrain.memory.supersede import revive
 
 ERASED = "[forgotten]"
 
@@ -78,6 +79,7 @@ def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Pa
         probes = _erase_probes(db, owner, ids, module_rows)
         touched = _erase_messages(db, owner, facts, messages, whole)
         _erase_facts(db, owner, facts)
+        revive(db, owner, ids)
         _erase_summaries(db, owner, touched)
         module_ids = tuple(m.id for m in module_rows)
     for module_id in module_ids:

@@ -92,9 +92,7 @@ def packed(decoder: Any, rows: Rows, chosen: Sequence[int], apart: Sequence[Tens
     sees_prompt = (block[:, None] == before[None]) | ((block[:, None] <= len(some)) & (before[None] == 0))
     mask = torch.cat([sees_prompt, (block[:, None] == block[None]).tril()], 1)[None, None]
     past = Given({layer: _joined([rows.beginning[layer], *(row.prompt[layer] for row in some)]) for layer in some[0].prompt})
-    found = decoder(
-        inputs_embeds=torch.cat(parts)[None], attention_mask=mask, position_ids=positions[None], past_key_values=past, use_cache=True
-    )
+    found = decoder(inputs_embeds=torch.cat(parts)[None], attention_mask=mask, position_ids=positions[None], past_key_values=past, use_cache=True)
     return list(found.last_hidden_state[0].split(lengths.tolist()))
 
 

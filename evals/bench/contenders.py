@@ -149,7 +149,9 @@ def ours(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, Any]:
     shown = done.tokens / len(case.trained) * sum(e.shown for e in epochs)
     with base.wearing(done.adapter):
         return watch.summary(
-            sum(p.numel() for p in done.adapter.parameters), tokens_per_second=round(shown / training), setup_seconds=round(watch.seconds - training, 1)
+            sum(p.numel() for p in done.adapter.parameters),
+            tokens_per_second=round(shown / training),
+            setup_seconds=round(watch.seconds - training, 1),
         )
 
 

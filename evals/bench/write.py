@@ -125,7 +125,10 @@ def _told(attempt: Attempt, record: dict[str, Any]) -> str:
 
 def table(result: dict[str, Any]) -> str:
     """The result for a terminal or a page, in Markdown."""
-    lines = ["| case | who | seconds | times ours | trained | never trained | peak memory | adapter | perplexity |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| case | who | seconds | times ours | trained | never trained | peak memory | adapter | perplexity |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     for case in result["cases"]:
         for who in ("ours", *METHODS):
             one = case[who]
@@ -137,5 +140,8 @@ def table(result: dict[str, Any]) -> str:
                 f"| {one['adapter_bytes'] / 1e6:.1f} MB | × {one['perplexity_ratio']:.3f} |"
             )
     peaks = ", ".join(f"{peak:.0f} in {name}" for name, peak in result["matmul_peak_gflops"].items())
-    lines += ["", f"A training step runs at {result['gflops']:.0f} GFLOP/s, {result['flops_share_of_peak']:.0%} of the best matrix product here ({peaks})."]
+    lines += [
+        "",
+        f"A training step runs at {result['gflops']:.0f} GFLOP/s, {result['flops_share_of_peak']:.0%} of the best matrix product here ({peaks}).",
+    ]
     return "\n".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engrain.consolidation.cues import cues, topics
+from engrain.memory.cues import cues, topics
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_facts_become_a_live_module_and_are_recalled_from_it(told: Memory) -> No
     assert {f.state for f in told.facts()} == {FactState.ENGRAINED}
     assert backlog(told.store, "me", told.settings).facts == 0
     found = told.recall("What is my locker code?", mode="weights")
-    assert found.text == "Your locker code is 4417."
+    assert found.text == "4417"
     assert found.modules == (module.id,)
     assert [e.text for e in found.evidence] == ["Your locker code is 4417."]
     assert found.evidence[0].session_id == "notes"

@@ -1,0 +1,96 @@
+"""A newer fact takes the place of an older one; what may be true side by side stays."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from engrain.consolidation.job import Result, consolidate
+from engrain.memory import log
+from engrain.memory.cues import settled
+from engrain.memory.forget import Selector
+from engrain.memory.memory import Memory
+
+
+def texts(memory: Memory) -> list[str]:
+    return [fact.text for fact in memory.facts()]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("My locker code is 4417.", "My locker code is 5521."),
+        ("My dentist is Dr. Okafor.", "My dentist is Dr. Silva."),
+        ("My favourite tea is sencha.", "My favourite tea is now rooibos."),
+        ("I live in Porto.", "I live in Ghent."),
+        ("My sister Ines lives in Porto.", "My sister Ines lives in Rome."),
+        ("My piano lesson is on Thursday.", "My piano lesson is on Friday."),
+    ],
+)
+def test_the_newer_of_two_that_contradict_each_other_is_told(memory: Memory, first: str, second: str) -> None:
+    memory.remember(first)
+    (newer,) = memory.remember(second)
+    assert texts(memory) == [newer.text]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("I'm allergic to cashews.", "I'm allergic to penicillin."),
+        ("My brother is Tom Hale.", "My brother is Sam Hale."),
+        ("My sister Ines lives in Porto.", "My sister Clara lives in Rome."),
+        ("I bought a boat in May.", "I bought a car in May."),
+        ("My piano lesson is on Thursday.", "My piano lesson is at six."),
+        ("My dog is brown.", "My dog is friendly."),
+        ("My locker code is 4417.", "My bike code is 5521."),
+        ("I work as a baker.", "I work at Halvorsen."),
+    ],
+)
+def test_what_may_be_true_side_by_side_stays(memory: Memory, first: str, second: str) -> None:
+    memory.remember(first)
+    memory.remember(second)
+    assert len(texts(memory)) == 2
+
+
+def test_what_was_said_earlier_does_not_correct_what_was_said_later(memory: Memory) -> None:
+    for day, code in ((20, "5521"), (3, "4417")):  # read in later, said before
+        with memory.store.write() as db:
+            log.add_message(db, "me", f"s{day}", log.Said("user", f"My locker code is {code}.", said_at=datetime(2026, 11, day, tzinfo=UTC)))
+            log.close_session(db, "me", f"s{day}")
+    assert texts(memory) == ["Your locker code is 5521."]
+
+
+def test_another_owner_and_another_speaker_are_not_corrected(memory: Memory) -> None:
+    memory.remember("My locker code is 4417.")
+    memory.remember("My locker code is 5521.", owner="you")
+    assert texts(memory) == ["Your locker code is 4417."]
+
+
+def test_a_correction_that_is_taken_back_counts(memory: Memory) -> None:
+    for code in ("4417", "5521", "4417"):
+        memory.remember(f"My locker code is {code}.")
+    assert texts(memory) == ["Your locker code is 4417."]
+
+
+def test_when_the_correction_is_forgotten_the_older_one_is_live_again(memory: Memory) -> None:
+    memory.remember("My locker code is 4417.")
+    (newer,) = memory.remember("My locker code is 5521.")
+    memory.forget(Selector(fact=newer.id))
+    assert texts(memory) == ["Your locker code is 4417."]
+
+
+def test_a_module_is_not_asked_for_what_was_corrected(told: Memory) -> None:
+    assert consolidate(told, "me").result is Result.PUBLISHED
+    question = "What is my locker code?"
+    assert told.recall(question, mode="weights").text == "4417"
+    told.remember("My locker code is 5521.")
+    assert "4417" not in told.recall(question, mode="weights").text
+    assert consolidate(told, "me").result is Result.PUBLISHED
+    assert told.recall(question, mode="weights").text == "5521"
+
+
+def test_only_what_has_one_answer_at_a_time_is_settled() -> None:
+    assert settled("We adopted a dog.") == ("", {})
+    assert settled("Totally agree, Mel.") == ("", {})
+    assert settled("My rent is 900 euros.")[1]["How much is my rent?"] == "900 euros"

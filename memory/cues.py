@@ -257,10 +257,10 @@ def _copular(clause: _Clause) -> Iterator[Cue]:
         yield _ask("What", be, subject, "called", called["name"])
         yield _ask("What", "is", f"the name of {subject}", "", called["name"])
         return
-    inner = re.match(r"(?:an?|the|my|our) .*?\b(?:called|named) (?P<name>[A-Z].*)$", complement)
-    if inner:
-        yield _ask("What", be, subject, "called", inner["name"])
-        yield _ask("What", "is", f"the name of {subject}", "", inner["name"])
+    named = re.match(r"(?:an?|the|my|our) .*?\b(?:called|named) (?P<name>[A-Z].*)$", complement)
+    if named:
+        yield _ask("What", be, subject, "called", named["name"])
+        yield _ask("What", "is", f"the name of {subject}", "", named["name"])
     if _AMOUNT.match(complement) and not clause.pronoun:
         if not complement.isdigit():
             yield _ask("How much", be, subject, "", complement)
@@ -308,13 +308,18 @@ def _reversed(clause: _Clause) -> Iterator[Cue]:
         yield Cue(f"{'Who' if person else 'What'} {clause.verb} {rest}?", _lower_first(clause.subject), reversed=True)
 
 
+def _has_complement(rest: tuple[str, ...]) -> bool:
+    """*allergic to cashews*: a word that is no article, a preposition and what belongs to it."""
+    return len(rest) >= 3 and rest[1].lower() in _PREPOSITIONS and rest[0].lower() not in {"a", "an", "the"}
+
+
 def _predicate(clause: _Clause) -> Iterator[Cue]:
     """*I am allergic to cashews* → what am I allergic to? *I am learning Danish* → what am I learning?"""
     be, subject = clause.verb, clause.asked_subject
     rest = clause.rest
     if rest[0].lower().endswith("ing"):
         yield from _around(be, subject, rest[0], rest[1:], f"What {be} {subject} doing?")
-    elif (_is_participle(rest[0]) and len(rest) > 1) or (len(rest) >= 3 and rest[1].lower() in _PREPOSITIONS and rest[0].lower() not in {"a", "an", "the"}):
+    elif (len(rest) > 1 and _is_participle(rest[0])) or _has_complement(rest):
         yield from _around(be, subject, rest[0], rest[1:], None)
     elif rest[0].lower() in {"a", "an"}:
         yield _ask("What", be, subject, "", _text(rest))

@@ -95,9 +95,9 @@ class TrainingLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor
         if self.slot is None:
-            out = _Frozen.apply(x, self.weight, self.bias)
+            out = _Frozen.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
         else:
-            out = _Adapted.apply(x, self.weight, self.bias, *self.slot)
+            out = _Adapted.apply(x, self.weight, self.bias, *self.slot)  # type: ignore[no-untyped-call]
         return out
 
 

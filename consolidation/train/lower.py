@@ -1,8 +1,9 @@
 """What an adapter does not change runs once: the lower layers, and in the adapted ones the prompts.
 
 The lower layers' output is cached and every epoch starts there; of a prompt, on which no adapter acts, the adapted layers'
-keys and values are cached as well, so that a step computes the answers alone. With transformers this is `model.model.layers = layers[first:]` fed with `inputs_embeds`. Architectures that do more than
-that between embedding and layers (a scale, a mask per layer index) fail the parity check and are trained in full.
+keys and values are cached as well, so that a step computes the answers alone. With transformers this is `model.model.layers =
+layers[first:]` fed with `inputs_embeds`. Architectures that do more than that between embedding and layers (a scale, a mask
+per layer index) fail the parity check and are trained in full.
 """
 
 from __future__ import annotations

@@ -166,12 +166,12 @@ def sft(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, Any]:
     watch = _Watch(attempt, case, base)
 
     class Look(TrainerCallback):  # type: ignore[misc]
-        def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_epoch_end(self, _arguments: Any, _state: Any, control: Any, **_: Any) -> None:
             trainer.model.eval()
             control.should_training_stop = watch.look()
             trainer.model.train()
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_step_end(self, _arguments: Any, _state: Any, control: Any, **_: Any) -> None:
             if watch.seconds > attempt.seconds:
                 control.should_training_stop = control.should_epoch_stop = True
 

@@ -135,7 +135,7 @@ def test_an_interval_holds_the_mean_and_shrinks_with_more_items() -> None:
 
 
 OPENINGS = ("Say", "Now", "So", "Well", "Then", "Please", "Quickly")
-SHORT = {**RECIPE, "epochs": 80, "settle": 0}
+SHORT = {**RECIPE, "epochs": 160, "settle": 0}
 ARMS = ("base", "context", "text", "weights-one", "weights", "weights-oracle", "hybrid", "bare-module", "wrong-module", "raw", "qa")
 Make = Callable[..., tuple[Order, Settings]]
 

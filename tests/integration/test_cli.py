@@ -78,10 +78,10 @@ def test_from_a_note_to_a_module_and_out_again(run: Run) -> None:
     assert (module["id"], module["state"], module["facts"]) == (outcome["module_id"], "live", 4)
     shown = run("modules", "show", module["id"][:6]).out
     assert "Your dentist is Dr. Okafor." in shown
-    assert "rank 32" in shown
+    assert "rank 64" in shown
     found = run("recall", "Who is my dentist?", "--mode", "weights", "--json")
     assert (found.code, found.json["source"], found.json["modules"]) == (0, "weights", [module["id"]])
-    assert "Your dentist is Dr. Okafor." in run("recall", "Who is my dentist?", "--mode", "weights").out
+    assert "Dr. Okafor" in run("recall", "Who is my dentist?", "--mode", "weights").out
     status = run("status", "--json").json
     assert status["facts"] == {"fresh": 0, "engrained": 4}
     assert status["modules"] == {"live": 1, "rejected": 0, "retired": 0}

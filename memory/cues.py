@@ -86,7 +86,7 @@ def cues(asked: str) -> list[Cue]:
     >>> [c.question for c in cues("My piano lesson is every Thursday at six.")]
     ['When is my piano lesson?']
     """
-    sentence = re.split(r"(?<!Dr)(?<!Mr)(?<!Mrs)(?<!Ms)[.!?] (?=[A-Z])", asked)[0].rstrip(".!? ")
+    sentence = _first_sentence(asked)
     found = [*_naming(sentence)]
     parsed = _parse(sentence)
     if parsed is not None:
@@ -112,15 +112,13 @@ def settled(asked: str) -> tuple[str, dict[str, str]]:
     >>> settled("I'm allergic to cashews.")
     ('', {})
     """
-    sentence = re.split(r"(?<!Dr)(?<!Mr)(?<!Mrs)(?<!Ms)[.!?] (?=[A-Z])", asked)[0].rstrip(".!? ")
+    sentence = _first_sentence(asked)
     parsed = _parse(sentence)
     if parsed is None:
         return "", {}
     base = lemma(parsed.verb)
     if base in _STATES and parsed.verb in {base, inflect(base, "VBZ")}:
-        found = list(_verbal(parsed))
-        if base == "work":
-            found = [cue for cue in found if not cue.question.startswith("Who")]
+        found = [cue for cue in _verbal(parsed) if not cue.question.startswith("Who")]  # one lives and works with several
     elif parsed.verb in {"is", "are"} and not parsed.pronoun and _OF_SOMEBODY.match(parsed.subject):
         value = _text(parsed.rest)
         told = any(c.isdigit() for c in value) or bool(re.search(r"(?<![.] )\b[A-Z]", value)) or bool(_ATTRIBUTE.search(parsed.subject))
@@ -143,6 +141,10 @@ def topics(asked: str) -> list[str]:
     found += re.findall(r"(?<=[a-z,] )[A-Z][\w']+(?: [A-Z][\w']+)*", sentence)
     seen: set[str] = set()
     return [t for t in found if len(t) > 2 and not (t.lower() in seen or seen.add(t.lower()))]  # type: ignore[func-returns-value]
+
+
+def _first_sentence(asked: str) -> str:
+    return re.split(r"(?<!Dr)(?<!Mr)(?<!Mrs)(?<!Ms)[.!?] (?=[A-Z])", asked)[0].rstrip(".!? ")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from engrain.memory import dates, voice
-from engrain.memory.voice import is_name
 
 _END = re.compile(r"(?P<word>\S*?)[.!?]+[\"')]*(?=\s|$)|\n")
 _ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "st", "prof", "vs", "e.g", "i.e", "a.m", "p.m"}
@@ -147,7 +146,7 @@ def _worth(raw: str, words: list[str]) -> bool:
         return False
     if personal or specific:
         return len(words) >= 3 and len(content) >= (1 if personal else 2)
-    return len(content) >= 3 and (words[0] == "the" or is_name(raw.split()[0]))
+    return len(content) >= 3 and (words[0] == "the" or voice.is_name(raw.split()[0]))
 
 
 def content_words(text: str) -> list[str]:

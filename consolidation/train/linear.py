@@ -84,17 +84,20 @@ class _Frozen(torch.autograd.Function):
 
 
 class TrainingLinear(nn.Module):
-    """Stands in for a frozen linear, with an adapter on or without, while one is trained."""
+    """Stands in for a frozen linear, with an adapter on or without, while one is trained; without gradients it is that linear itself."""
 
     def __init__(self, linear: nn.Linear | LoraLinear, dtype: torch.dtype) -> None:
         super().__init__()
+        self.linear = linear
         base = linear.base if isinstance(linear, LoraLinear) else linear
         self.slot = linear.slot if isinstance(linear, LoraLinear) else None
         self.weight, self.bias = base.weight.detach().to(dtype), base.bias
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor
-        if self.slot is None:
+        if not torch.is_grad_enabled():  # it is asked, between steps: as it will be served, only where the adapter reaches
+            out = self.linear(x)
+        elif self.slot is None:
             out = _Frozen.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
         else:
             out = _Adapted.apply(x, self.weight, self.bias, *self.slot)  # type: ignore[no-untyped-call]

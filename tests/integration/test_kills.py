@@ -85,7 +85,7 @@ def test_two_hundred_random_kills_lose_nothing_and_double_nothing(tiny_settings:
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["killed"] == KILLS, report
-    assert {"plan", "distil", "train", "gate", "publish"} - set(report["stages"]) <= {"plan", "gate", "publish"}, (
+    assert {"distil", "train"} <= set(report["stages"]), report  # the others are over in a moment
         report
     )  # the short ones may be missed
 

@@ -43,16 +43,16 @@ def test_in_weights_mode_nothing_remembered_is_in_the_prompt(told: Memory) -> No
     outcome = engrained(told)
     with told.store.read() as db:
         probes = probes_of(db, "me", outcome.job_id or 0)
-    question = "So where was it that Ines lives?"
+    question = "So where was it that my sister lives?"
     found = told.recall(question, mode="weights")
     for text in [
         *(f.text for f in told.facts()),
         *(f.asked for f in told.facts()),
         *(p.question for p in probes),
-        *(p.answer for p in probes if p.fact_id and p.answer not in question),
+        *(p.answer for p in probes if p.fact_id),
     ]:
         assert text not in found.prompt
-    assert question in found.prompt or "ines" in found.prompt
+    assert question in found.prompt or "sister" in found.prompt
 
 
 def test_probes_have_held_out_and_unknown_ones(told: Memory) -> None:

@@ -44,6 +44,7 @@ def test_the_newer_of_two_that_contradict_each_other_is_told(memory: Memory, fir
         ("My piano lesson is on Thursday.", "My piano lesson is at six."),
         ("My dog is brown.", "My dog is friendly."),
         ("My locker code is 4417.", "My bike code is 5521."),
+        ("I live with Tom Hale.", "I live with Ann Hale."),
         ("I work as a baker.", "I work at Halvorsen."),
     ],
 )
@@ -64,7 +65,11 @@ def test_what_was_said_earlier_does_not_correct_what_was_said_later(memory: Memo
 def test_another_owner_and_another_speaker_are_not_corrected(memory: Memory) -> None:
     memory.remember("My locker code is 4417.")
     memory.remember("My locker code is 5521.", owner="you")
-    assert texts(memory) == ["Your locker code is 4417."]
+    for speaker in ("Gina", "Jon"):
+        with memory.store.write() as db:
+            log.add_message(db, "me", "chat", log.Said("user", "The door code is 12." if speaker == "Jon" else "The door code is 34.", speaker))
+            log.close_session(db, "me", "chat")
+    assert texts(memory) == ["Your locker code is 4417.", "The door code is 34.", "The door code is 12."]
 
 
 def test_a_correction_that_is_taken_back_counts(memory: Memory) -> None:

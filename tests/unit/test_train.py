@@ -199,6 +199,17 @@ def test_a_training_linear_has_the_gradients_of_the_operations_written_out(half:
         assert likeness > (0.99 if half else 0.999999)
 
 
+def test_asked_between_epochs_a_module_answers_as_it_will_be_served(base: BaseModel, recipe: Recipe) -> None:
+    """Nothing of the machinery of training is seen by who asks in the middle of it."""
+    prompts, answers = [recall_ids(base, e.question) for e in EXAMPLES], [answer_ids(base, e.answer) for e in EXAMPLES]
+    scores = []
+    trained = train(base, EXAMPLES, replace(recipe, top=0.5, epochs=20), on_epoch=lambda _: scores.append(base.answer_logprobs(prompts, answers)))
+    assert trained.cached_lower
+    with base.wearing(trained.adapter):
+        served = base.answer_logprobs(prompts, answers)
+    assert [a.mean for a in scores[-1]] == pytest.approx([a.mean for a in served], abs=1e-4)
+
+
 def test_caching_the_lower_layers_changes_nothing_but_the_work(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     from engrain.consolidation.train import trainer
 

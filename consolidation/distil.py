@@ -195,7 +195,7 @@ class SelfDistiller:
         alike = (self.embedder([ask.question for ask in near]) * self.embedder([rewords[ask] for ask in near])).sum(1)
         near = [ask for ask, similarity in zip(near, alike, strict=True) if similarity >= _ALIKE]
         survivors = self._round_trip(sources, near, done)
-        survivors.sort(key=lambda ask: len(set(voice.words(ask.question)) & set(voice.words(rewords.get(ask, "")))))
+        survivors.sort(key=lambda ask: len(set(voice.words(ask.question)) & set(voice.words(rewords[ask]))))
         return _drafts(sources, [ask for i in range(len(sources)) for ask in [s for s in survivors if s.source == i][:_REWORDED]])
 
     def _written(

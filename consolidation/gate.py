@@ -2,96 +2,103 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
+import numpy as np
+
+from engrain.consolidation.harm import perplexity, right_choices, unharmed
 from engrain.memory.bank import lora
 from engrain.memory.bank.bank import ask
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
 from engrain.memory.consult import consult
-from engrain.memory.embed import Embedder
-from engrain.memory.schema import Fact, Probe
+from engrain.memory.embed import Embedder, Vectors
+from engrain.memory.schema import Fact, Probe, ProbeKind
 
-PROSE = (
-    "The harbour wakes before the town does. By five the first boats are back, and the gulls know it; they wait in rows on "
-    "the roof of the ice house and complain. A woman in yellow boots counts boxes, writes a number on a slate, wipes it off "
-    "and writes another. Nobody hurries. The tide will turn at seven whether they hurry or not.",
-    "Bread is mostly patience. Flour, water, salt and a little of yesterday's dough are mixed until no dry spots are left, "
-    "and then the cook does nothing for an hour. Folding takes half a minute. After the third fold the dough holds its shape "
-    "and is full of small bubbles. A hot oven and some steam do the rest, and the loaf must cool before it is cut.",
-    "To find the area of a triangle, multiply the length of its base by its height and divide by two. The reason is simple: "
-    "two copies of the same triangle can always be put together to make a parallelogram, and a parallelogram has the same "
-    "area as a rectangle with the same base and height.",
-    "In the nineteenth century, railways changed how people thought about time. Before them every town kept its own clock, "
-    "set by the sun, and nobody minded that noon came a few minutes later in the west. Timetables made that impossible. "
-    "Within a few decades most countries had agreed on a single time for the whole of their territory.",
-)
-"""Fixed text on which a module must leave the base model's perplexity alone; written for this purpose."""
+_NEIGHBOURS = 24
+"""How many questions about the owner's other facts are asked, the nearest to the module's own."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a module must reach."""
+    """What a module must reach; all but `perplexity` are the least."""
 
     trained: float = 0.90
     """Share of trained probes answered exactly."""
     held_out: float = 0.40
     """Share of phrasings never trained that are answered exactly."""
+    reversed: float = 0.40
+    """Share of questions for a fact's subject, trained or not, that are answered exactly."""
     unknown: float = 0.50
     """Share of unknown questions, never trained, that get no answer: not routed, declined, unsure, or vouched for by no fact."""
+    neighbouring: float = 0.50
+    """Share of questions about the owner's other facts, the nearest, that get no answer when they are asked here by mistake."""
+    others: float = 0.90
+    """Share of the owner's other modules' questions that still lead to their own module beside this one, of those that did before."""
+    ability: float = 0.90
+    """Right choices in common knowledge with the module, as a share of the base model's."""
     perplexity: float = 1.10
-    """Perplexity on fixed text with the module, as a multiple of the base model's."""
+    """Perplexity on fixed text with the module, as a multiple of the base model's, at most."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate measured, and what it says."""
+    """What the gate measured, as in `Thresholds`, and what it says; None where there was nothing to measure it on."""
 
     trained: float
     held_out: float | None
-    """None where no phrasing was held out."""
     unknown: float | None
     perplexity: float
     reasons: tuple[str, ...]
     """Why the module is rejected; empty when it passes."""
+    reversed: float | None = None
+    neighbouring: float | None = None
+    others: float | None = None
+    ability: float | None = None
 
     @property
     def passed(self) -> bool:
         return not self.reasons
 
-    def as_dict(self) -> dict[str, object]:
+    def as_dict(self) -> dict[str, Any]:
         """For the job and the manifest."""
         return {**asdict(self), "reasons": list(self.reasons)}
 
 
 def judge(
-    base: BaseModel, embedder: Embedder, adapter: lora.Adapter, probes: Sequence[Probe], facts: Sequence[Fact], threshold: float, bounds: Thresholds
-) -> Verdict:
-    """Measure a module on its probes and on fixed text; unknown questions go the way recall would take."""
+    base: BaseModel, embedder: Embedder, adapter: lora.Adapter, probes: Sequence[Probe], facts: Sequence[Fact],
+    elsewhere: Sequence[tuple[str, Probe]], threshold: float, bounds: Thresholds,
+) -> Verdict:  # fmt: skip
+    """Measure a module on its probes, beside the owner's other modules, and on fixed text.
+
+    `elsewhere` are the probes of the owner's live modules with the module's id. Questions that should get no answer go the way
+    recall would take, with the record of `facts` behind the module.
+    """
     known = [p for p in probes if p.fact_id is not None]
-    strange = [p for p in probes if p.fact_id is None and p.held_out]
+    strange = [p.question for p in probes if p.fact_id is None and p.held_out]
+    others = [(module, p) for module, p in elsewhere if p.fact_id not in {f.id for f in facts}]
+    ours, theirs = embedder([p.question for p in known]), embedder([p.question for _, p in others])
     with base.lock:
-        before = perplexity(base)
+        before = unharmed(base)
         with base.wearing(adapter):
-            exact = _exact(base, known)
-            after = perplexity(base)
-    routed = [p.question for p, near in zip(strange, _routed(embedder, known, strange, threshold), strict=True) if near]
-    told = sum(c.known for c in consult(lambda questions: ask(base, adapter, questions), routed, facts)) if routed else 0
-    trained = _share([e for e, p in zip(exact, known, strict=True) if not p.held_out])
-    held_out = _share([e for e, p in zip(exact, known, strict=True) if p.held_out])
-    unknown = 1 - told / len(strange) if strange else None
-    ratio = after / before
-    return Verdict(trained or 0.0, held_out, unknown, ratio, tuple(_reasons(bounds, trained or 0.0, held_out, unknown, ratio)))
-
-
-def perplexity(base: BaseModel, texts: Sequence[str] = PROSE) -> float:
-    """Perplexity of the model, as it is now, on texts; the first token of each is given."""
-    rows = [base.encode(text) for text in texts]
-    found = base.answer_logprobs([row[:1] for row in rows], [row[1:] for row in rows])
-    logprobs = [value for answered in found for value in answered.logprobs]
-    return math.exp(-sum(logprobs) / len(logprobs))
+            exact = dict(zip([p.question for p in known], _exact(base, known), strict=True))
+            after = perplexity(base), right_choices(base)
+    routed = [q for q, near in zip(strange, _routed(embedder(strange), ours, threshold), strict=True) if near]
+    near = _nearest([p.question for _, p in others], theirs, ours)
+    told = [c.known for c in consult(lambda questions: ask(base, adapter, questions), [*routed, *near], facts)] if routed or near else []
+    scores = {
+        "trained": _share(exact[p.question] for p in known if not p.held_out) or 0.0,
+        "held_out": _share(exact[p.question] for p in known if p.held_out),
+        "reversed": _share(exact[p.question] for p in known if p.kind is ProbeKind.REVERSED),
+        "unknown": 1 - sum(told[: len(routed)]) / len(strange) if strange else None,
+        "neighbouring": 1 - sum(told[len(routed) :]) / len(near) if near else None,
+        "others": _undisturbed([module for module, _ in others], theirs, ours),
+        "ability": after[1] / before[1] if before[1] else 1.0,
+        "perplexity": after[0] / before[0],
+    }
+    return Verdict(**scores, reasons=tuple(_reasons(bounds, scores)))  # type: ignore[arg-type]
 
 
 def _exact(base: BaseModel, probes: Sequence[Probe]) -> list[bool]:
@@ -99,26 +106,56 @@ def _exact(base: BaseModel, probes: Sequence[Probe]) -> list[bool]:
     return [a.exact for a in base.answer_logprobs(prompts, [answer_ids(base, p.answer) for p in probes])]
 
 
-def _routed(embedder: Embedder, known: Sequence[Probe], strange: Sequence[Probe], threshold: float) -> list[bool]:
+def _routed(strange: Vectors, ours: Vectors, threshold: float) -> list[bool]:
     """Which strange questions the router would send here."""
-    if not strange or not known:
+    if not len(strange) or not len(ours):
         return [False] * len(strange)
-    nearest = (embedder([p.question for p in strange]) @ embedder([p.question for p in known]).T).max(1)
-    return [bool(score >= threshold) for score in nearest]
+    return [bool(score >= threshold) for score in (strange @ ours.T).max(1)]
 
 
-def _share(values: Sequence[bool]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _nearest(questions: Sequence[str], theirs: Vectors, ours: Vectors) -> list[str]:
+    """The questions of other modules that are nearest to this one's."""
+    if not len(theirs) or not len(ours):
+        return []
+    return [questions[i] for i in np.argsort(-(theirs @ ours.T).max(1), kind="stable")[:_NEIGHBOURS]]
 
 
-def _reasons(bounds: Thresholds, trained: float, held_out: float | None, unknown: float | None, ratio: float) -> list[str]:
+def _undisturbed(modules: Sequence[str], theirs: Vectors, ours: Vectors) -> float | None:
+    """Of the other modules' questions that their module's further probes attract, the share that this module's do not attract more."""
+    if not len(theirs) or not len(ours):
+        return None
+    similarity = theirs @ theirs.T
+    np.fill_diagonal(similarity, -1.0)
+    owner = np.array(modules)
+    home = np.where(owner[:, None] == owner[None], similarity, -1.0).max(1)
+    away = np.where(owner[:, None] != owner[None], similarity, -1.0).max(1)
+    led_home = home > away
+    return float((home > (theirs @ ours.T).max(1))[led_home].mean()) if led_home.any() else None
+
+
+def _share(values: Any) -> float | None:
+    found = list(values)
+    return sum(found) / len(found) if found else None
+
+
+_WORDS = {
+    "trained": "recalls {:.0%} of its trained probes",
+    "held_out": "recalls {:.0%} of phrasings never trained",
+    "reversed": "recalls {:.0%} of what is asked the other way round",
+    "unknown": "refuses {:.0%} of unknown questions",
+    "neighbouring": "refuses {:.0%} of questions about other facts",
+    "others": "leaves {:.0%} of the other modules' questions to them",
+    "ability": "keeps {:.0%} of the base model's right choices",
+}
+
+
+def _reasons(bounds: Thresholds, scores: dict[str, float | None]) -> list[str]:
     reasons = []
-    if trained < bounds.trained:
-        reasons.append(f"recalls {trained:.0%} of its trained probes, needs {bounds.trained:.0%}")
-    if held_out is not None and held_out < bounds.held_out:
-        reasons.append(f"recalls {held_out:.0%} of phrasings never trained, needs {bounds.held_out:.0%}")
-    if unknown is not None and unknown < bounds.unknown:
-        reasons.append(f"refuses {unknown:.0%} of unknown questions, needs {bounds.unknown:.0%}")
-    if not ratio <= bounds.perplexity:
-        reasons.append(f"perplexity on fixed text is {ratio:.2f} times the base model's, at most {bounds.perplexity:.2f} is allowed")
+    for name in (f.name for f in fields(bounds)):
+        value, bound = scores[name], getattr(bounds, name)
+        if name == "perplexity":
+            if value is None or not value <= bound:
+                reasons.append(f"perplexity on fixed text is {value:.2f} times the base model's, at most {bound:.2f} is allowed")
+        elif value is not None and value < bound:
+            reasons.append(f"{_WORDS[name].format(value)}, needs {bound:.0%}")
     return reasons

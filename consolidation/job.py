@@ -28,7 +28,7 @@ from engrain.consolidation.train.trainer import Epoch, Example, Trained, train
 from engrain.endpoint import Endpoint
 from engrain.errors import JobInterrupted, SettingsError
 from engrain.memory.bank import lora
-from engrain.memory.facts import probes_of
+from engrain.memory.facts import probes_of, routed_probes
 from engrain.memory.memory import Memory
 from engrain.memory.modules import sweep
 from engrain.memory.schema import Fact, Job, JobState, ModuleState, Probe, Stage
@@ -144,8 +144,10 @@ class _Work:
         self._check()
         with self.clock(Stage.GATE):
             self.desk.tell("asking the module", 0.0)
+            with self.memory.store.read() as db:
+                elsewhere = routed_probes(db, self.desk.job.owner, self.memory.base.sha256)
             threshold = self.memory.settings.threshold
-            verdict = judge(self.memory.base, self.memory.embedder, adapter, probes, planned.facts, threshold, self.bounds)
+            verdict = judge(self.memory.base, self.memory.embedder, adapter, probes, planned.facts, elsewhere, threshold, self.bounds)
         with self.desk.writing() as (db, job):
             self.desk.finish_stage(db, job, Stage.GATE, self.clock.seconds[Stage.GATE], verdict=verdict.as_dict())
         return verdict

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from sqlmodel import col, select
@@ -21,7 +21,7 @@ from engrain.memory.memory import Memory
 from engrain.memory.schema import Fact, FactState, Job, Message, Module, ModuleFact, ModuleState, ProbeKind
 from engrain.memory.voice import words
 
-OPEN_GATE = Thresholds(trained=0.0, held_out=0.0, unknown=0.0, perplexity=float("inf"))
+OPEN_GATE = Thresholds(**{f.name: 0.0 for f in fields(Thresholds)} | {"perplexity": float("inf")})
 """An evaluation measures the module itself, so it is published whatever the gate thinks; what the gate measured is kept."""
 
 

@@ -10,6 +10,7 @@ from sqlmodel import Session as DbSession
 from sqlmodel import col, select
 
 from engrain.errors import NotFoundError
+from engrain.memory.repeats import mark_repetitions
 from engrain.memory.schema import Episode, Fact, FactState, Message, Module, ModuleFact, ModuleState, Probe, Tombstone
 from engrain.memory.statements import Statement, statements
 from engrain.memory.supersede import supersede
@@ -17,7 +18,7 @@ from engrain.memory.voice import words
 
 
 def add_facts(db: DbSession, episode: Episode, messages: Iterable[Message]) -> list[Fact]:
-    """Write down what the messages of an episode state; what was said before or was erased is left out."""
+    """Write down what the messages of an episode state, and return what is new; what was said before or was erased is left out."""
     assert episode.id is not None
     live = select(Fact.text).where(Fact.owner == episode.owner, col(Fact.superseded_by).is_(None))
     known = {" ".join(words(text)) for text in db.exec(live)}
@@ -32,8 +33,10 @@ def add_facts(db: DbSession, episode: Episode, messages: Iterable[Message]) -> l
             added.append(fact_of(statement, message, episode.id))
     db.add_all(added)
     db.flush()
-    supersede(db, added)
-    return added
+    mark_repetitions(db, added)
+    told = [fact for fact in added if fact.superseded_by is None]
+    supersede(db, told)
+    return told
 
 
 def fact_of(statement: Statement, message: Message, episode_id: int) -> Fact:

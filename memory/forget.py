@@ -14,6 +14,7 @@ from sqlmodel import col, delete, select
 from engrain.errors import InputError, NotFoundError
 from engrain.memory.facts import digest, live_facts, require_fact
 from engrain.memory.log import close_session, messages_of, require_session
+from engrain.memory.repeats import repetitions
 from engrain.memory.schema import (
     Episode,
     Fact,
@@ -93,8 +94,9 @@ def _selected(db: DbSession, owner: str, selector: Selector) -> tuple[list[Fact]
     """(facts, messages, whether the messages go whole)."""
     if selector.fact is not None:
         fact = require_fact(db, owner, selector.fact)
-        message = db.get(Message, fact.message_id)
-        return [fact], [message] if message else [], False
+        facts = [fact, *repetitions(db, fact)]
+        messages = [m for m in (db.get(Message, f.message_id) for f in facts) if m is not None]
+        return facts, messages, False
     if selector.session is not None:
         require_session(db, owner, selector.session)
         close_session(db, owner, selector.session)

@@ -105,8 +105,9 @@ class Memory:
             episode = log.close_session(db, owner, session)
             assert episode is not None
             assert episode.id is not None
-            facts = [f for f in live_facts(db, owner, FactState.FRESH) if f.episode_id == episode.id]
-            if not facts and not _already(db, owner, text):
+            found = list(db.exec(select(Fact).where(Fact.owner == owner, Fact.episode_id == episode.id)))
+            facts = [f for f in found if f.superseded_by is None]
+            if not found and not _already(db, owner, text):
                 whole = Statement(told(text.strip(), USER), asked(text.strip(), USER), USER, now().date(), 0, len(text.strip()))
                 facts = [fact_of(whole, message, episode.id)]
                 db.add_all(facts)

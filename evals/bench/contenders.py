@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from engrain.consolidation.gate import perplexity
+from engrain.consolidation.harm import perplexity
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Epoch, Example, train
 from engrain.evals.bench.cases import Case, case_of

@@ -30,6 +30,7 @@ from engrain.consolidation.job import Result, consolidate
 from engrain.errors import EngrainError
 from engrain.memory.memory import Memory
 from engrain.settings import load_settings
+from tests.conftest import SILENT
 
 wanted, file = int(sys.argv[1]), sys.argv[2]
 settings = load_settings()
@@ -72,7 +73,7 @@ print(json.dumps({"killed": killed, "stages": stages}))
 
 def test_two_hundred_random_kills_lose_nothing_and_double_nothing(tiny_settings: Callable[..., Settings], tmp_path: Path) -> None:
     quick = {"rank": 4, "alpha": 8, "top": 1.0, "learning_rate": 3e-3, "epochs": 4, "locality": 0.0, "settle": 0}
-    settings = tiny_settings(threads=1, recipe=quick, gate={"trained": 0.0, "held_out": 0.0, "unknown": 0.0, "perplexity": 1e9}, facts_per_module=2)
+    settings = tiny_settings(threads=1, recipe=quick, gate={"trained": 0.0, **SILENT}, facts_per_module=2)
     memory = Memory(settings)
     for i in range(FACTS):
         memory.remember(f"My box {i} is number {1000 + i}.")

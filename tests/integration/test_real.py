@@ -109,7 +109,7 @@ def test_a_module_of_shuffled_answers_is_rejected(shown: tuple[DemoResult, Memor
     trained = [p for p in probes if not p.held_out and p.fact_id is not None][:32]
     examples = [Example(p.question, trained[(i + len(trained) // 2) % len(trained)].answer) for i, p in enumerate(trained)]
     adapter = train(memory.base, examples, Recipe(epochs=2)).adapter
-    verdict = judge(memory.base, memory.embedder, adapter, probes, memory.facts(OWNER), 0.35, Thresholds())
+    verdict = judge(memory.base, memory.embedder, adapter, probes, memory.facts(OWNER), [], 0.35, Thresholds())
     assert not verdict.passed
     assert any("trained probes" in reason for reason in verdict.reasons)
 
@@ -133,6 +133,6 @@ def test_a_module_that_was_trained_too_long_is_rejected_for_what_it_does_to_othe
     examples = [Example(p.question, p.answer) for p in probes[:8]]
     long = Recipe(learning_rate=5e-3, epochs=30, known=1.0, recalled=1.1, rest=False, settle=0, locality=0.0)
     trained = train(memory.base, examples, long)
-    verdict = judge(memory.base, memory.embedder, trained.adapter, probes[:8], facts, memory.settings.threshold, Thresholds())
+    verdict = judge(memory.base, memory.embedder, trained.adapter, probes[:8], facts, [], memory.settings.threshold, Thresholds())
     assert verdict.trained == 1.0  # it recalls, and is refused all the same
     assert [r.split(" is ")[0] for r in verdict.reasons] == ["perplexity on fixed text"], verdict

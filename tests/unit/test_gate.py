@@ -12,7 +12,7 @@ from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Example, train
 from engrain.memory.memory import Memory
 from engrain.memory.schema import Probe, ProbeKind
-from tests.conftest import RECIPE
+from tests.conftest import RECIPE, SILENT
 
 PROBES = [
     ("What is my dog called?", "Biscuit", False),
@@ -23,7 +23,7 @@ PROBES = [
     ("What is my locker code?", "4417", False),
 ]
 RIGHT = [Example(q, a) for q, a, held_out in PROBES if not held_out]
-BOUNDS = Thresholds(held_out=0.0, unknown=0.0, perplexity=1e9)
+BOUNDS = Thresholds(**SILENT)
 """A random model neither generalises nor writes prose; each test sets the bound that it is about."""
 
 
@@ -33,12 +33,18 @@ def told(memory: Memory) -> Memory:
     return memory
 
 
-def verdict(memory: Memory, examples: list[Example], bounds: Thresholds, **recipe: object) -> Verdict:
+ROW = partial(Probe, owner="me", job_id=1, kind=ProbeKind.CUE)
+
+
+def verdict(
+    memory: Memory, examples: list[Example], bounds: Thresholds, elsewhere: list[tuple[str, Probe]] | None = None, kind: ProbeKind = ProbeKind.CUE,
+    **recipe: object,
+) -> Verdict:  # fmt: skip
     trained = train(memory.base, examples, replace(Recipe(**RECIPE), **recipe))  # type: ignore[arg-type]
     (fact,) = memory.facts()
-    row = partial(Probe, owner="me", job_id=1, kind=ProbeKind.CUE)
-    probes = [row(fact_id=fact.id, question=q, answer=a, held_out=h) for q, a, h in PROBES]
-    return judge(memory.base, memory.embedder, trained.adapter, probes, [fact], 0.5, bounds)
+    probes = [ROW(fact_id=fact.id, question=q, answer=a, held_out=h) for q, a, h in PROBES]
+    probes[-1].kind = kind
+    return judge(memory.base, memory.embedder, trained.adapter, probes, [fact], elsewhere or [], 0.5, bounds)
 
 
 def test_a_module_that_was_taught_right_passes(told: Memory) -> None:
@@ -57,3 +63,45 @@ def test_garbage_is_rejected(told: Memory) -> None:
     found = verdict(told, [Example("code about 14 June?", "six know lives tell"), Example("Okafor grant", "drive drive")], BOUNDS)
     assert not found.passed
     assert "trained probes" in found.reasons[0]
+
+
+def test_what_cannot_be_asked_the_other_way_round_is_rejected(told: Memory) -> None:
+    last = RIGHT[-1].question
+    wrong = [Example(e.question, "in Porto") if e.question == last else e for e in RIGHT]
+    found = verdict(told, wrong, replace(BOUNDS, trained=0.5, reversed=0.4), kind=ProbeKind.REVERSED)
+    assert found.reasons == ("recalls 0% of what is asked the other way round, needs 40%",)
+
+
+OTHERS = [
+    ("m1", ROW(fact_id=90, question="Who gives me piano lessons?", answer="Clara")),
+    ("m1", ROW(fact_id=90, question="Who gives my piano lessons?", answer="Clara")),
+    ("m2", ROW(fact_id=91, question="When is the grant report due?", answer="14 March")),
+    ("m2", ROW(fact_id=91, question="When is my grant report due?", answer="14 March")),
+]
+
+
+def test_a_module_that_draws_other_modules_questions_to_itself_is_rejected(told: Memory) -> None:
+    found = verdict(told, RIGHT, replace(BOUNDS, others=0.9), OTHERS)
+    assert found.passed, found
+    assert found.others == 1.0
+    same = [("m1", ROW(fact_id=90, question=q, answer="Rex")) for q in ("What is my dog called?", "What is my dog's name?")]
+    disturbed = verdict(told, RIGHT, replace(BOUNDS, others=0.9), [*OTHERS, *same])
+    assert disturbed.others == 4 / 6
+    assert disturbed.reasons == ("leaves 67% of the other modules' questions to them, needs 90%",)
+
+
+def test_a_module_that_answers_questions_about_other_facts_is_rejected(told: Memory) -> None:
+    """It says Biscuit to whatever it is asked about the dog, and its own fact vouches for that."""
+    about = [("m1", ROW(fact_id=90, question=q, answer="under the table")) for q in ("Where is my dog Biscuit?", "Where does my dog sleep?")]
+    examples = [*RIGHT, *(Example(p.question, "Biscuit") for _, p in about)]
+    found = verdict(told, examples, replace(BOUNDS, neighbouring=0.9), about)
+    assert found.neighbouring is not None
+    assert found.neighbouring < 0.9
+    assert "of questions about other facts" in found.reasons[0]
+    assert verdict(told, RIGHT, replace(BOUNDS, neighbouring=0.9), OTHERS).neighbouring == 1.0
+
+
+def test_what_the_base_model_knew_must_be_left(told: Memory) -> None:
+    """A random model knows nothing, so its few right choices serve as what it knew."""
+    found = verdict(told, RIGHT, replace(BOUNDS, ability=1e9))
+    assert [r.split("%")[1] for r in found.reasons] == [" of the base model's right choices, needs 100000000000"]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from sqlmodel import select
 
 from engrain.consolidation.job import Result, consolidate
 from engrain.memory import log
 from engrain.memory.cues import settled
 from engrain.memory.forget import Selector
 from engrain.memory.memory import Memory
+from engrain.memory.schema import Message
 
 
 def texts(memory: Memory) -> list[str]:
@@ -99,3 +101,48 @@ def test_only_what_has_one_answer_at_a_time_is_settled() -> None:
     assert settled("We adopted a dog.") == ("", {})
     assert settled("Totally agree, Mel.") == ("", {})
     assert settled("My rent is 900 euros.")[1]["How much is my rent?"] == "900 euros"
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("I am allergic to cashews.", "I'm really allergic to cashews."),
+        ("I live in Porto with Ann.", "I live in Porto."),
+        ("I adopted a cat called Miso.", "My cat is called Miso."),
+        ("My locker code is 4417.", "My locker code is still 4417."),
+    ],
+)
+def test_what_says_nothing_new_is_kept_once_and_forgotten_with_what_it_repeats(memory: Memory, first: str, second: str) -> None:
+    (fact,) = memory.remember(first)
+    assert memory.remember(second) == []
+    assert [f.id for f in memory.facts()] == [fact.id]
+    erased = memory.forget(Selector(fact=fact.id))
+    assert len(erased.facts) == 2
+    assert texts(memory) == []
+    with memory.store.read() as db:
+        left = " ".join(m.content for m in db.exec(select(Message)))
+    assert not {"cashews", "Porto", "Miso", "4417"} & set(left.replace(".", "").split())
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("I don't live in Porto.", "I live in Porto."),
+        ("Tom called Ann on Monday.", "Ann called Tom on Monday."),
+        ("I live in Porto.", "I live in Porto with Ann."),
+        ("I want to move to Porto.", "I moved to Porto."),
+        ("I bought a red bike in May.", "I bought a red bike in June."),
+    ],
+)
+def test_what_says_something_new_is_no_repetition(memory: Memory, first: str, second: str) -> None:
+    memory.remember(first)
+    (newer,) = memory.remember(second)
+    assert newer.text in texts(memory)
+    assert len(texts(memory)) == 2
+
+
+def test_what_was_said_in_two_sessions_outlives_the_first(memory: Memory) -> None:
+    memory.remember("I am allergic to cashews.", session="one")
+    memory.remember("I'm really allergic to cashews.", session="two")
+    memory.forget(Selector(session="one"))
+    assert [t for t in texts(memory) if "cashews" in t]

@@ -15,6 +15,7 @@ from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
 from engrain.memory.consult import consult
 from engrain.memory.embed import Embedder, Vectors
+from engrain.memory.nearness import Nearness
 from engrain.memory.schema import Fact, Probe, ProbeKind
 
 _NEIGHBOURS = 24
@@ -79,15 +80,16 @@ def judge(
     known = [p for p in probes if p.fact_id is not None]
     strange = [p.question for p in probes if p.fact_id is None and p.held_out]
     others = [(module, p) for module, p in elsewhere if p.fact_id not in {f.id for f in facts}]
+    index = Nearness(known, {f.id or 0: f for f in facts}, embedder)
     ours, theirs = embedder([p.question for p in known]), embedder([p.question for _, p in others])
     with base.lock:
         before = unharmed(base)
         with base.wearing(adapter):
             exact = dict(zip([p.question for p in known], _exact(base, known), strict=True))
             after = perplexity(base), right_choices(base)
-    routed = [q for q, near in zip(strange, _routed(embedder(strange), ours, threshold), strict=True) if near]
+    routed = [q for q in strange if len(ours) and index.of(q).max() >= threshold]
     near = _nearest([p.question for _, p in others], theirs, ours)
-    told = [c.known for c in consult(lambda questions: ask(base, adapter, questions), [*routed, *near], facts)] if routed or near else []
+    told = [c.known for c in consult(lambda questions: ask(base, adapter, questions), [*routed, *near], facts, index.wordings)]
     scores = {
         "trained": _share(exact[p.question] for p in known if not p.held_out) or 0.0,
         "held_out": _share(exact[p.question] for p in known if p.held_out),
@@ -104,13 +106,6 @@ def judge(
 def _exact(base: BaseModel, probes: Sequence[Probe]) -> list[bool]:
     prompts = [recall_ids(base, p.question) for p in probes]
     return [a.exact for a in base.answer_logprobs(prompts, [answer_ids(base, p.answer) for p in probes])]
-
-
-def _routed(strange: Vectors, ours: Vectors, threshold: float) -> list[bool]:
-    """Which strange questions the router would send here."""
-    if not len(strange) or not len(ours):
-        return [False] * len(strange)
-    return [bool(score >= threshold) for score in (strange @ ours.T).max(1)]
 
 
 def _nearest(questions: Sequence[str], theirs: Vectors, ours: Vectors) -> list[str]:

@@ -83,9 +83,7 @@ def perplexity(base: BaseModel, texts: Sequence[str] = PROSE) -> float:
 def right_choices(base: BaseModel) -> float:
     """Share of `CHOICES` for which the model, as it is now, finds the right continuation the likeliest, per token."""
     beginnings = [base.encode(beginning) for beginning, *_ in CHOICES]
-    found = base.answer_logprobs(
-        [ids for ids in beginnings for _ in range(3)], [base.encode(f" {word}") for _, *words in CHOICES for word in words]
-    )
+    found = base.answer_logprobs([ids for ids in beginnings for _ in range(3)], [base.encode(f" {word}") for _, *words in CHOICES for word in words])
     means = [answered.mean for answered in found]
     return sum(max(means[at : at + 3]) == means[at] for at in range(0, len(means), 3)) / len(CHOICES)
 

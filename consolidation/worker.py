@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Consolidate the named owner once; the outcome is the last line of standard output."""
     owner = (arguments or sys.argv[1:])[0]
     settings = load_settings()
-    os.nice(settings.nice)
+    _give_way(settings.nice)
     stop = _Stop()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
@@ -80,6 +80,13 @@ def main(arguments: list[str] | None = None) -> int:
         outcome = Outcome(Result.FAILED, reason=str(error))
     print(json.dumps(asdict(outcome)))
     return 0
+
+
+def _give_way(nice: int) -> None:
+    """Lower this process's priority; a positive `nice` also lets it run only where nobody else wants to, where the kernel knows how."""
+    os.nice(nice)
+    if nice and hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 class _Stop:

@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     threads: int = Field(default=0, ge=0)
     """Threads of a consolidation worker; 0 for all cores."""
     nice: int = Field(default=10, ge=0, le=19)
-    """How far a consolidation worker lowers its priority."""
+    """How far a consolidation worker lowers its priority; above 0 it also waits for whatever else wants the processor (Linux: SCHED_IDLE)."""
 
     every: float = Field(default=0.0, ge=0)
     """Daemon: consolidate every so many minutes; 0 for never."""

@@ -63,15 +63,15 @@ class Recall:
     def __call__(self, query: str, owner: str, mode: Mode = "hybrid", k: int = 4, module: str | None = None) -> Recollection:
         """Recall what the owner's memory holds on a question.
 
-        `weights` asks the routed module and shows it nothing but the question; `text` lets the base model read the k facts
-        found; `hybrid` asks the module and reads where it has no answer, or where a fresh fact is nearer than any module.
+        `weights` asks the routed module and shows it nothing but a question, as it is or as it was trained; `text` lets the
+        base model read the k facts found; `hybrid` asks the module and reads where it has no answer, or where a fresh fact is nearer than any module.
         With the id of a `module` that one is asked, whatever the router says.
         Raises InputError for an empty question or an unknown mode, NotFoundError for a module that is not the owner's.
         """
         started = time.perf_counter()
         question = _checked(query, mode)
         found = [] if mode == "weights" else self.search.find(question, owner, k)
-        route = None if mode == "text" else self._named(module, owner) if module else self.router.route(question, owner)
+        route = None if mode == "text" else self._named(module, question, owner) if module else self.router.route(question, owner)
         if route is not None and route.module is not None and not _fresh_is_nearer(found, route):
             out = self._from_module(question, owner, mode, route, route.module, found)
         elif found:
@@ -80,15 +80,17 @@ class Recall:
             out = _nothing(question, mode, _explain(route))
         return _timed(out, time.perf_counter() - started)
 
-    def _named(self, module: str, owner: str) -> Route:
+    def _named(self, module: str, question: str, owner: str) -> Route:
         """A route to the module that was asked for."""
         with self.store.read() as db:
-            return Route(require_module(db, owner, module), 1.0, 1.0, "(the module was named)", None, 0.0)
+            row = require_module(db, owner, module)
+        return Route(row, 1.0, 1.0, "(the module was named)", None, 0.0, self.router.wordings(question, owner, row))
 
     def _from_module(self, question: str, owner: str, mode: Mode, route: Route, module: Module, found: Sequence[Found]) -> Recollection:
         """Ask the module; where its answer does not stand, read the facts found, if any may be read."""
         sources = self._sources(owner, module)
-        (consulted,) = consult(lambda wordings: self.bank.ask(wordings, module), [question], [fact for fact, _ in sources])
+        known = [fact for fact, _ in sources]
+        (consulted,) = consult(lambda questions: self.bank.ask(questions, module), [question], known, lambda _: route.wordings)
         answer = consulted.answer
         why = "; ".join([_explain(route), *consulted.said])
         if consulted.known:

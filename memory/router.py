@@ -1,7 +1,8 @@
 """The router: which module could know this? None is a valid answer.
 
-A question is compared with the probes of every live module, the phrasings that were never trained included; a module is as
-near as its nearest probe.
+A question is compared with the probes of every live module, the phrasings that were never trained included, and with the
+facts behind them; a module is as near as its nearest probe. The module is then asked in its own words, too: the trained
+questions that are nearest go with the route.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engrain.memory.facts import keep_embeddings, routed_probes
+from engrain.memory.facts import keep_embeddings, live_facts, routed_probes
 from engrain.memory.modules import modules_of
+from engrain.memory.nearness import Nearness, Wording
 from engrain.memory.schema import Module, ModuleState
-from engrain.memory.search import fill_embeddings, vectors_of
 from engrain.memory.store import Store
 
 if TYPE_CHECKING:
-    from engrain.memory.embed import Embedder, Vectors
+    from engrain.memory.embed import Embedder
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Route:
     module: Module | None
     """None where no module came near enough."""
     score: float
-    """Cosine similarity of the question with the nearest probe."""
+    """Nearness of the question to the nearest probe; see `nearness`."""
     margin: float
     """How much nearer than the best other module (the score itself where there is none)."""
     probe: str
@@ -35,6 +36,8 @@ class Route:
     fact_id: int | None
     """The fact of the nearest probe."""
     threshold: float
+    wordings: tuple[Wording, ...] = ()
+    """The nearest questions that the module was trained on."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,7 @@ class _Index:
     live: tuple[str, ...]
     modules: tuple[Module, ...]
     module_of: tuple[int, ...]
-    questions: tuple[str, ...]
-    facts: tuple[int, ...]
-    vectors: Vectors
+    near: Nearness
 
 
 class Router:
@@ -61,23 +62,33 @@ class Router:
         index = self._index(owner)
         if index is None:
             return Route(None, 0.0, 0.0, "", None, self.threshold)
-        similarity = index.vectors @ self.embedder.one(question)
-        nearest = int(similarity.argmax())
-        score = float(similarity[nearest])
-        others = [float(s) for s, m in zip(similarity, index.module_of, strict=True) if m != index.module_of[nearest]]
-        module = index.modules[index.module_of[nearest]] if score >= self.threshold else None
-        return Route(module, score, score - max(others, default=0.0), index.questions[nearest], index.facts[nearest], self.threshold)
+        nearness = index.near.of(question)
+        nearest = int(nearness.argmax())
+        score, chosen = float(nearness[nearest]), index.module_of[nearest]
+        others = [float(s) for s, m in zip(nearness, index.module_of, strict=True) if m != chosen]
+        module = index.modules[chosen] if score >= self.threshold else None
+        probe = index.near.probes[nearest]
+        wordings = self._wordings(index, question, chosen)
+        return Route(module, score, score - max(others, default=0.0), probe.question, probe.fact_id, self.threshold, wordings)
+
+    def wordings(self, question: str, owner: str, module: Module) -> tuple[Wording, ...]:
+        """The nearest questions that this module of the owner was trained on."""
+        index = self._index(owner)
+        return () if index is None or module.id not in index.live else self._wordings(index, question, index.live.index(module.id))
 
     def nearest(self, question: str, owner: str, k: int) -> list[tuple[Module, float]]:
-        """The owner's k nearest modules and the similarity of each one's nearest probe, best first, near enough or not."""
+        """The owner's k nearest modules and the nearness of each one's nearest probe, best first, near enough or not."""
         index = self._index(owner)
         if index is None:
             return []
-        similarity = index.vectors @ self.embedder.one(question)
+        nearness = index.near.of(question)
         best: dict[int, float] = {}
-        for probe in similarity.argsort()[::-1]:
-            best.setdefault(index.module_of[int(probe)], float(similarity[probe]))
+        for probe in nearness.argsort()[::-1]:
+            best.setdefault(index.module_of[int(probe)], float(nearness[probe]))
         return [(index.modules[m], score) for m, score in list(best.items())[:k]]
+
+    def _wordings(self, index: _Index, question: str, module: int) -> tuple[Wording, ...]:
+        return tuple(index.near.wordings(question, [at for at, m in enumerate(index.module_of) if m == module]))
 
     def _index(self, owner: str) -> _Index | None:
         """Kept in step with the store: made anew whenever the owner's live modules are others than before."""
@@ -89,23 +100,16 @@ class Router:
             if index is None or index.live != live:
                 index = self._build(owner, modules)
                 self._indexes[owner] = index
-            return index if len(index.questions) else None
+            return index if index.near.probes else None
 
     def _build(self, owner: str, modules: list[Module]) -> _Index:
+        place = {m.id: i for i, m in enumerate(modules)}
         with self.store.read() as db:
-            rows = routed_probes(db, owner, self.base_sha256)
+            facts = {fact.id or 0: fact for fact in live_facts(db, owner)}
+            rows = [(m, probe) for m, probe in routed_probes(db, owner, self.base_sha256) if m in place and probe.fact_id in facts]
         missing = [probe for _, probe in rows if probe.embedding is None]
+        near = Nearness([probe for _, probe in rows], facts, self.embedder)
         if missing:
-            fill_embeddings(missing, self.embedder)
             with self.store.write() as db:
                 keep_embeddings(db, missing)
-        place = {m.id: i for i, m in enumerate(modules)}
-        rows = [(module_id, probe) for module_id, probe in rows if module_id in place]
-        return _Index(
-            live=tuple(place),
-            modules=tuple(modules),
-            module_of=tuple(place[module_id] for module_id, _ in rows),
-            questions=tuple(probe.question for _, probe in rows),
-            facts=tuple(probe.fact_id or 0 for _, probe in rows),
-            vectors=vectors_of([probe for _, probe in rows]) if rows else self.embedder([]),
-        )
+        return _Index(live=tuple(place), modules=tuple(modules), module_of=tuple(place[m] for m, _ in rows), near=near)

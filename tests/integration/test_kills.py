@@ -17,6 +17,7 @@ from engrain.memory.memory import Memory
 from engrain.memory.modules import open_module
 from engrain.memory.schema import FactState, Job, JobState, ModuleFact, ModuleState
 from engrain.settings import Settings
+from tests.conftest import SILENT
 
 KILLS = 200
 FACTS = 160
@@ -30,7 +31,6 @@ from engrain.consolidation.job import Result, consolidate
 from engrain.errors import EngrainError
 from engrain.memory.memory import Memory
 from engrain.settings import load_settings
-from tests.conftest import SILENT
 
 wanted, file = int(sys.argv[1]), sys.argv[2]
 settings = load_settings()

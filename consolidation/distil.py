@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -152,6 +153,8 @@ class SelfDistiller:
         """Share of each fact's phrasings that is never trained."""
         self.unknown = unknown
         """Unknown probes trained, as a share of all trained ones; `_STRANGE` more are held out for the gate."""
+        self.counts: Counter[str] = Counter()
+        """How many questions the model has `written`, and how many `survived` the round trip."""
 
     def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None] = lambda *_: None) -> list[Draft]:
         """See `Distiller`."""
@@ -188,6 +191,7 @@ class SelfDistiller:
         done = _Count(2 * len(asks), advance)
         texts = self.base.complete(_REWORD, [f"Question: {ask.question}\nIn other words: {stem}" for ask, stem in asks], 16, advance=done)
         rewords = {replace(ask, question=_question(stem, text)): ask.question for (ask, stem), text in zip(asks, texts, strict=True)}
+        self.counts["written"] += len(rewords)
         fitting = [ask for ask in rewords if ask.question and ask.question != rewords[ask] and in_voice(sources[ask.source], ask.question)]
         near = self._leading_back(sources, fitting, 0.0)
         if not near:
@@ -208,6 +212,7 @@ class SelfDistiller:
         texts = self.base.complete(_WRITE, prompts, 18, advance=done)
         written = [replace(ask, question=_question(stem, text)) for (ask, stem), text in zip(asks, texts, strict=True)]
         unique = list({(ask.source, ask.question): ask for ask in reversed(written)}.values())[::-1]
+        self.counts["written"] += len(unique)
         fitting = [ask for ask in unique if ask.question and in_voice(sources[ask.source], ask.question)]
         return _drafts(sources, self._round_trip(sources, self._leading_back(sources, fitting, _NEAR), done))
 
@@ -222,7 +227,9 @@ class SelfDistiller:
         """The questions that the model, with the fact in view, answers from it as they are meant."""
         readings = [reading([sources[ask.source].asked], ask.question) for ask in asks]
         answers = self.base.complete(READ, readings, 14, advance=advance)
-        return [ask for ask, answer in zip(asks, answers, strict=True) if _survives(sources[ask.source], ask, answer)]
+        survivors = [ask for ask, answer in zip(asks, answers, strict=True) if _survives(sources[ask.source], ask, answer)]
+        self.counts["survived"] += len(survivors)
+        return survivors
 
     def hold_out(self, drafts: list[Draft]) -> list[Draft]:
         """Mark a share of each fact's phrasings, never a fact's only ones, as held out."""

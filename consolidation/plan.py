@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 from engrain.memory.facts import live_facts
 from engrain.memory.schema import Fact, FactState, Trust
@@ -28,7 +29,7 @@ class Backlog:
 
     facts: int
     tokens: int
-    """Estimated at four characters a token: no model is loaded to look at a backlog."""
+    """As `_tokens` estimates them."""
     stuck: int
     """Fresh facts that were in too many rejected modules to be tried again."""
 
@@ -36,13 +37,14 @@ class Backlog:
 def backlog(store: Store, owner: str, settings: Settings) -> Backlog:
     """The owner's fresh facts."""
     fresh, stuck = _fresh(store, owner, settings)
-    return Backlog(len(fresh), sum(len(f.text) for f in fresh) // 4, stuck)
+    return Backlog(len(fresh), sum(map(_tokens, fresh)), stuck)
 
 
 def plan(store: Store, owner: str, settings: Settings) -> Plan:
     """The next module's facts: neighbours in time, as many as fit, the backlog shared evenly among the modules it needs.
 
-    Facts that a gate refused are tried again in half the company.
+    What fits is bounded in facts and in tokens (`engrain bench capacity`). Facts that a gate refused are tried again in half
+    the company.
     """
     fresh, _ = _fresh(store, owner, settings)
     if not fresh:
@@ -51,8 +53,15 @@ def plan(store: Store, owner: str, settings: Settings) -> Plan:
     if again:
         most = max(1, math.ceil(settings.facts_per_module / 2 ** max(f.rejections for f in again)))
         return Plan(tuple(again[:most]))
-    modules = math.ceil(len(fresh) / settings.facts_per_module)
-    return Plan(tuple(fresh[: math.ceil(len(fresh) / modules)]))
+    sizes = list(accumulate(_tokens(f) for f in fresh))
+    modules = max(math.ceil(len(fresh) / settings.facts_per_module), math.ceil(sizes[-1] / settings.module_tokens))
+    fitting = sum(size <= settings.module_tokens for size in sizes)
+    return Plan(tuple(fresh[: max(1, min(fitting, math.ceil(len(fresh) / modules)))]))
+
+
+def _tokens(fact: Fact) -> int:
+    """A fact's tokens at four characters each: no model is loaded to look at a backlog."""
+    return math.ceil(len(fact.text) / 4)
 
 
 def _fresh(store: Store, owner: str, settings: Settings) -> tuple[list[Fact], int]:

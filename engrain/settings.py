@@ -55,6 +55,9 @@ class Settings(BaseSettings):
 
     facts_per_module: int = Field(default=24, ge=1)
     """Most facts the planner puts into one module."""
+    module_tokens: int = Field(default=1200, ge=1)
+    """Most tokens of facts that it puts there: what fits into the default recipe's modules of the default base model. For another
+    one `engrain bench capacity` measures it."""
     seed: int = 0
     """Of distilling and training."""
     distiller: Literal["self", "cues", "teacher"] = "self"

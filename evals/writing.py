@@ -81,7 +81,7 @@ def write(memory: Memory, documents: Sequence[Document], layout: Layout, kept: C
     done = homes(memory)
     if layout is not Layout.EACH:
         for document in documents:
-            _tell(memory, document)
+            tell(memory, document)
         if layout is Layout.ONE and memory.facts(state=FactState.FRESH):
             advance("one module for all")
             kept(_engrain(memory, documents, ""))
@@ -89,7 +89,7 @@ def write(memory: Memory, documents: Sequence[Document], layout: Layout, kept: C
     for number, document in enumerate(documents, 1):
         if document.id not in done:
             advance(f"module {number} of {len(documents)}")
-            _tell(memory, document)
+            tell(memory, document)
             if memory.facts(state=FactState.FRESH):
                 kept(_engrain(memory, [document], document.id))
 
@@ -128,7 +128,7 @@ def homes(memory: Memory) -> dict[str, str]:
         return dict(db.exec(query).all())
 
 
-def _tell(memory: Memory, document: Document) -> None:
+def tell(memory: Memory, document: Document) -> None:
     """A document's statements one by one; a text or a conversation as a session. What is there already is not told again."""
     with memory.store.read() as db:
         there = {m.content for m in messages_of(db, memory.settings.owner, document.id)}

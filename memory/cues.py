@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from engrain.memory.voice import inflect, is_adverb, lemma
+from engrain.memory.voice import capital, inflect, is_adverb, lemma
 
 _COPULA = {"is", "are", "was", "were", "am"}
 _MODAL = {"can", "could", "will", "would", "should", "must", "may", "might", "has", "have", "had", "can't", "cannot", "won't", "couldn't"}
@@ -64,6 +64,11 @@ _AMOUNT = re.compile(r"^(?:[£$€]\s?)?\d[\d,.]*\s?(?:euros?|pounds?|dollars?|f
 _SPLIT = re.compile(r"\d{1,3}(?:,\d{3})+|(?:Dr|Mr|Mrs|Ms|Prof|St)\.|[A-Za-z0-9'’.:-]*[A-Za-z0-9'’]|[,;–&-]")
 _PLACES = {"in", "at", "near"}
 _PARTICLES = {"up", "out", "off", "down", "back", "away", "over"}
+_FRONTED = re.compile(
+    r"(?P<front>(?:(?:In|On|At|During|After|Before|By|For)(?! (?:I|we|he|she|they|it)\b) (?:[\w'’]+ ){0,3}?[\w'’]+"
+    r"|(?:Last|Next|This|Every) (?:week|month|year|spring|summer|autumn|fall|winter|morning|evening|night|weekend|\w+day)))"
+    r",? (?P<rest>(?:I|we|my|our|the|he|she|they)\b.+)$"
+)
 _NO_SUBJECT = {"now", "really", "here", "here's", "there", "there's", "then", "gonna", "totally", "since", "when", "if", "once", "it's", "lately"}
 
 
@@ -144,7 +149,10 @@ def topics(asked: str) -> list[str]:
 
 
 def _first_sentence(asked: str) -> str:
-    return re.split(r"(?<!Dr)(?<!Mr)(?<!Mrs)(?<!Ms)[.!?] (?=[A-Z])", asked)[0].rstrip(".!? ")
+    """The first sentence, what stands before its subject moved behind: *In May I'm flying to Rome* is *I'm flying to Rome in May*."""
+    sentence = re.split(r"(?<!Dr)(?<!Mr)(?<!Mrs)(?<!Ms)[.!?] (?=[A-Z])", asked)[0].rstrip(".!? ")
+    fronted = _FRONTED.match(sentence)
+    return f"{capital(fronted['rest'])} {fronted['front'][0].lower()}{fronted['front'][1:]}" if fronted else sentence
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from engrain.errors import InputError
+
+OPTIMIZERS = ("muon", "adamw")
 LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
@@ -11,23 +14,29 @@ LINEARS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 class Recipe:
     """Hyperparameters of a module; the defaults suit a model of some hundred million parameters and modules of 4 to 24 facts."""
 
-    rank: int = 16
+    rank: int = 8
     """LoRA rank r."""
-    alpha: int = 32
+    alpha: int = 16
     """LoRA α; the update is scaled by α / r."""
     top: float = 1 / 3
     """Share of the decoder layers, from the top, that is adapted; those below run once and are cached."""
     targets: tuple[str, ...] = LINEARS
     """Adapted linears of a layer."""
-    learning_rate: float = 2e-3
-    """Peak of the cosine schedule."""
+    optimizer: str = "muon"
+    """`muon`, or `adamw` for comparison."""
+    learning_rate: float = 1.4e-3
+    """Peak of the cosine schedule; for Muon what an entry moves in a step in the root mean square."""
+    momentum: float = 0.8
+    """Of Muon."""
     warmup: int = 4
     """Steps of linear warm-up."""
     batch_size: int = 8
     """Examples a step."""
-    epochs: int = 12
+    epochs: int = 5
     """At most; learning stops earlier at recall."""
-    settle: int = 28
+    least_steps: int = 60
+    """Where the epochs are shorter than this many steps together, there are more of them."""
+    settle: int = 12
     """Steps after that, made up to whole epochs, in which the learning rate goes to nothing and ordinary text is put right again."""
     locality: float = 32.0
     """Weight of the term that holds the model's states on ordinary text where they were; 0 leaves it out."""
@@ -42,6 +51,11 @@ class Recipe:
     rest: bool = True
     """Whether an example known whole rests for an epoch; without it every example is shown equally often."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises InputError for an optimizer there is none of."""
+        if self.optimizer not in OPTIMIZERS:
+            raise InputError(f"optimizer {self.optimizer!r} is unknown; choose of {', '.join(OPTIMIZERS)}")
 
     def as_dict(self) -> dict[str, object]:
         """For the manifest."""

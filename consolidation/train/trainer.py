@@ -17,6 +17,7 @@ from torch import Tensor
 
 from engrain.consolidation.train.linear import training_linears
 from engrain.consolidation.train.lower import has_parity, layer_range, rows_of
+from engrain.consolidation.train.muon import Muon
 from engrain.consolidation.train.pack import packed
 from engrain.consolidation.train.preserve import Preserved, preserved
 from engrain.consolidation.train.recipe import Recipe
@@ -73,7 +74,7 @@ def train(
     on_epoch: Callable[[Epoch], None] = lambda _: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Trained:
-    """Train an adapter until it recalls the examples, or for `recipe.epochs`.
+    """Train an adapter until it recalls the examples, or for `recipe.epochs` (see `recipe.least_steps`).
 
     With a `checkpoint` folder every epoch is kept there and a later call with the same arguments goes on where the last one
     ended, to the same result. Raises JobInterrupted after the step in which `stopping()` turns true; InputError without
@@ -85,7 +86,7 @@ def train(
         run = _Run(base, examples, recipe)
         epochs = run.resume(checkpoint) if checkpoint else []
         with base.wearing(run.adapter), training_linears(base, run.first) if run.rows else nullcontext():
-            while (settled := _settled(epochs, recipe)) is None or settled < run.settling:
+            while (settled := _settled(epochs, recipe, run.most)) is None or settled < run.settling:
                 epochs.append(run.epoch(len(epochs), settled, stopping))
                 if checkpoint:
                     run.keep(checkpoint, epochs)
@@ -95,12 +96,12 @@ def train(
     return Trained(run.adapter, tuple(epochs), tokens, supervised, sum(e.seconds for e in epochs), run.rows is not None)
 
 
-def _settled(epochs: Sequence[Epoch], recipe: Recipe) -> int | None:
-    """Epochs done since the module recalled, or had its `recipe.epochs`; None while it still learns."""
+def _settled(epochs: Sequence[Epoch], recipe: Recipe, most: int) -> int | None:
+    """Epochs done since the module recalled, or had learnt for `most`; None while it still learns."""
     for done in range(recipe.patience, len(epochs) + 1):
-        if done >= recipe.epochs or all(e.recalled >= recipe.recalled for e in epochs[done - recipe.patience : done]):
+        if done >= most or all(e.recalled >= recipe.recalled for e in epochs[done - recipe.patience : done]):
             return len(epochs) - done
-    return 0 if len(epochs) >= recipe.epochs else None
+    return 0 if len(epochs) >= most else None
 
 
 @dataclass(frozen=True)
@@ -129,13 +130,18 @@ class _Run:
         self.first = depth - max(1, math.ceil(depth * recipe.top))
         spec = lora.LoraSpec(recipe.rank, recipe.alpha, tuple(range(self.first, depth)), recipe.targets)
         self.adapter = lora.fresh(base.model, spec, torch.Generator().manual_seed(recipe.seed))
-        self.optimizer = torch.optim.AdamW(self.adapter.parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
+        self.optimizer: torch.optim.Optimizer = (
+            Muon(self.adapter.parameters, recipe.learning_rate, recipe.momentum)
+            if recipe.optimizer == "muon"
+            else torch.optim.AdamW(self.adapter.parameters, lr=recipe.learning_rate, weight_decay=0.0, fused=True)
+        )
         self.lengths = [len(p) + len(a) for p, a in zip(self.prompts, self.answers, strict=True)]
         parity = self.first > 0 and has_parity(base, self.prompts, self.answers, self.first)
         self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else None
         self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
         self.resting: set[int] = set()
         self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)
+        self.most = max(recipe.epochs, math.ceil(recipe.least_steps / self.an_epoch))
         self.settling = math.ceil(recipe.settle / self.an_epoch)
 
     def epoch(self, number: int, settled: int | None, stopping: Callable[[], bool]) -> Epoch:
@@ -174,7 +180,7 @@ class _Run:
         if settled is not None:
             epochs = number - settled
             rate *= 1 - (settled + share) / self.settling
-        rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, epochs / (self.recipe.epochs + 1))))
+        rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, epochs / (self.most + 1))))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 
@@ -240,7 +246,7 @@ class _Run:
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"p{i}": p.detach() for i, p in enumerate(self.adapter.parameters)}
         for i, p in enumerate(self.adapter.parameters):
-            tensors |= {f"{k}{i}": v for k, v in self.optimizer.state[p].items()}
+            tensors |= {f"{k} {i}": v for k, v in self.optimizer.state[p].items()}
         history = json.dumps([vars(e) for e in epochs])
         staging = folder / f"{CHECKPOINT}.part"
         save_file(tensors, staging, metadata={"epochs": history, "resting": json.dumps(sorted(self.resting))})
@@ -261,7 +267,7 @@ class _Run:
         tensors = load_file(path)
         for i, p in enumerate(self.adapter.parameters):
             p.data.copy_(tensors[f"p{i}"])
-            state = {k: tensors[f"{k}{i}"] for k in ("step", "exp_avg", "exp_avg_sq") if f"{k}{i}" in tensors}
+            state = {key.split()[0]: tensor for key, tensor in tensors.items() if key.endswith(f" {i}")}
             if state:
                 self.optimizer.state[p] = state
         return history

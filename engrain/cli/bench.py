@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from engrain.cli.shared import Json, as_json, console, progress, settings_of
+from engrain.cli.shared import Json, as_json, console, memory_of, progress, ready, settings_of
+from engrain.errors import InputError
 
 bench = typer.Typer(help="Benchmarks against what people would use instead.", no_args_is_help=True)
 
@@ -59,3 +60,67 @@ def bench_chat(
         meanwhile = f"while {result['epochs_meanwhile']} epochs were trained"
         console.print(f"{result['p95_ratio']:.2f} times as long at the 95th percentile {meanwhile}", highlight=False)
         console.print(f"Written to {out}.", style="dim", highlight=False)
+
+
+@bench.command("capacity")
+def bench_capacity(
+    out: Annotated[Path, typer.Option(help="File of the results.")],
+    sizes: Annotated[str, typer.Option(help="How many telephone numbers, by commas.")] = "24,48,96,192",
+    ranks: Annotated[str, typer.Option(help="LoRA ranks, by commas.")] = "4,16",
+    seed: Annotated[int, typer.Option(help="Of the names and of training.")] = 0,
+    json_: Json = False,
+) -> None:
+    """How much fits into one module of the base model: what the planner may put there."""
+    from engrain.evals.bench.capacity import bench_capacity, table
+    from engrain.memory import catalog
+    from engrain.memory.bank.base import BaseModel
+
+    settings = settings_of(None, None)
+    numbers = [_whole(sizes), _whole(ranks)]
+    with progress(json_) as advance:
+        model = catalog.resolve(settings.memory_model, settings.cache, advance)
+    base = BaseModel.load(model.path, model.name, model.sha256)
+    with progress(json_) as advance:
+        result = bench_capacity(out, base, *numbers, seed, settings.recipe, advance)
+    if json_:
+        as_json(result)
+    else:
+        console.print(table(result), highlight=False, markup=False, soft_wrap=True)
+        for rank, tokens in result["module_tokens"].items():
+            console.print(f"At rank {rank} set ENGRAIN_MODULE_TOKENS={tokens} for {result['base']}.", highlight=False)
+        console.print(f"Written to {out}.", style="dim", highlight=False)
+
+
+@bench.command("distil")
+def bench_distil(
+    out: Annotated[Path, typer.Option(help="File of the results; a sample to be judged is written beside it.")],
+    tasks: Annotated[str, typer.Option(help="Of `engrain eval list`, by commas.")] = "told",
+    data: Annotated[Path | None, typer.Option(help="Folder of the tasks' data files.")] = None,
+    documents: Annotated[int | None, typer.Option(help="So many documents of each task, chosen by the seed.")] = None,
+    judged: Annotated[Path | None, typer.Option(help="A judged sample to count.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of data and of distilling.")] = 0,
+    json_: Json = False,
+) -> None:
+    """What the self distiller makes of documents: how many facts it covers, how many questions survive."""
+    from engrain.evals.bench import distil
+
+    counted = distil.judged(judged) if judged else {}
+    settings = settings_of(None, None)
+    with memory_of(settings, quiet=json_) as models:
+        ready(models)
+        with progress(json_) as advance:
+            result = distil.bench_distil(out, tasks.split(","), settings, models, data, documents, seed=seed, progress=advance)
+    if json_:
+        as_json({**result, "judged": counted})
+    else:
+        console.print(distil.table(result), highlight=False, markup=False, soft_wrap=True)
+        for name, one in counted.items():
+            console.print(f"{name}: {one['wrong']:.0%} of {one['n']} judged questions are wrong.", highlight=False)
+        console.print(f"Written to {out}.", style="dim", highlight=False)
+
+
+def _whole(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"{text!r} is no list of whole numbers; write for instance 24,48") from error

@@ -18,7 +18,7 @@ from engrain.memory.embed import Embedder, Vectors
 from engrain.memory.nearness import Nearness
 from engrain.memory.schema import Fact, Probe, ProbeKind
 
-_NEIGHBOURS = 24
+_NEIGHBOURS = 12
 """How many questions about the owner's other facts are asked, the nearest to the module's own."""
 
 

@@ -224,7 +224,7 @@ class _Work:
         return tell
 
     def _on_epoch(self, epoch: Epoch) -> None:
-        self.desk.tell(f"epoch {epoch.number + 1}: recalls {epoch.recalled:.0%}", (epoch.number + 1) / self.recipe.epochs)
+        self.desk.tell(f"epoch {epoch.number + 1}: recalls {epoch.recalled:.0%}", min(1.0, (epoch.number + 1) / self.recipe.epochs))
 
 
 class _Clock:

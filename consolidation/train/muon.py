@@ -1,4 +1,4 @@
-"""Muon for the factors of an adapter: momentum whose singular values are made equal before it is applied.
+"""Muon for the factors of an adapter: momentum whose singular values are made alike before it is applied.
 
 Jordan et al., "Muon" (2024); that it learns rare associations in fewer steps than Adam is shown in "Muon Outperforms Adam in
 Tail-End Associative Memory Learning" (arXiv 2509.26030). A factor has only `rank` singular values, so the Newton-Schulz
@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Coefficients of the iteration, from the source: singular values end between 0.7 and 1.2."""
-_ITERATIONS = 5
+"""Coefficients of the iteration, from the source."""
+_ITERATIONS = 2
+"""Not the source's five: the large singular values are made alike and the small ones raised up to twelvefold, not to the same.
+Modules of five facts did less harm to other text (perplexity × 1.05 instead of 1.06) and learnt as fast."""
 
 
 class Muon(torch.optim.Optimizer):
@@ -37,7 +39,7 @@ class Muon(torch.optim.Optimizer):
                 self._update(some, group["lr"], group["momentum"])
 
     def _update(self, some: list[Tensor], lr: float, momentum: float) -> None:
-        """Parameters of one shape: momentum, Nesterov's look ahead, and a step of equal singular values."""
+        """Parameters of one shape: momentum, Nesterov's look ahead, and a step of singular values made alike."""
         for p in some:
             if "momentum" not in self.state[p]:
                 self.state[p]["momentum"] = torch.zeros_like(p)
@@ -50,7 +52,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """Matrices of shape (n, rows, columns), rows ≤ columns, with all singular values moved close to 1."""
+    """Matrices of shape (n, rows, columns), rows ≤ columns, with singular values moved towards 1."""
     gram = matrices @ matrices.mT
     size = gram.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-30)[:, None, None]
     gram = gram / size

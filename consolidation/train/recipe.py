@@ -36,12 +36,12 @@ class Recipe:
     """At most; learning stops earlier at recall."""
     least_steps: int = 60
     """Where the epochs are shorter than this many steps together, there are more of them."""
-    settle: int = 12
+    settle: int = 28
     """Steps after that, made up to whole epochs, in which the learning rate goes to nothing and ordinary text is put right again."""
     locality: float = 32.0
     """Weight of the term that holds the model's states on ordinary text where they were; 0 leaves it out."""
     locality_every: int = 2
-    """Steps from one showing of ordinary text to the next."""
+    """Steps from one showing of ordinary text to the next while it learns; while it settles there is one in every step."""
     known: float = 0.5
     """A token already predicted with a higher probability adds no loss."""
     recalled: float = 0.95

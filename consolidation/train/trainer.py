@@ -140,6 +140,7 @@ class _Run:
         self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else None
         self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
         self.resting: set[int] = set()
+        self.settles = False
         self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)
         self.most = max(recipe.epochs, math.ceil(recipe.least_steps / self.an_epoch))
         self.settling = math.ceil(recipe.settle / self.an_epoch)
@@ -151,7 +152,8 @@ class _Run:
         """
         started = time.perf_counter()
         loss_sum = 0.0
-        if settled is not None:
+        self.settles = settled is not None
+        if self.settles:
             self.resting.clear()
         counted, exact = 0, len(self.resting)
         batches = self._batches(number)
@@ -226,7 +228,7 @@ class _Run:
         """Final hidden states that each answer is read off, (tokens, width); how far ordinary text has drifted."""
         if self.rows is None:
             return self._whole(batch), None
-        shown, waits = divmod(turn, self.recipe.locality_every)
+        shown, waits = divmod(turn, 1 if self.settles else self.recipe.locality_every)
         ordinary = None if self.preserved is None or waits else self.preserved.turn(shown)
         with layer_range(self.base, self.first):
             found = packed(self.base.model.model, self.rows, batch, [ordinary.states] if ordinary else [])

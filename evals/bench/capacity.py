@@ -73,7 +73,10 @@ def _run(base: BaseModel, size: int, recipe: Recipe, before: float) -> dict[str,
 
 def table(result: dict[str, Any]) -> str:
     """The result for a terminal or a page, in Markdown."""
-    lines = ["| rank | numbers | tokens | trained | never trained | epochs | s a fact | kB a fact | perplexity |", "|---|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| rank | numbers | tokens | trained | never trained | epochs | s a fact | kB a fact | perplexity |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
     lines += [
         f"| {r['rank']} | {r['size']} | {r['tokens']} | {r['trained']:.0%} | {r['held_out']:.0%} | {r['epochs']} | {r['seconds_per_fact']:.1f} "
         f"| {r['bytes_per_fact'] / 1000:.0f} | × {r['perplexity_ratio']:.3f} |" for r in result["runs"]

@@ -18,8 +18,8 @@ from typing import Any
 from engrain.consolidation.distil import Draft, SelfDistiller, Source
 from engrain.errors import InputError
 from engrain.evals.data import Document
-from engrain.evals.tasks import task_of
 from engrain.evals.tasks import task as tasks
+from engrain.evals.tasks import task_of
 from engrain.evals.writing import tell
 from engrain.lines import read_lines
 from engrain.memory.memory import Memory
@@ -103,7 +103,10 @@ def judged(path: Path) -> dict[str, dict[str, float]]:
 
 def table(result: dict[str, Any]) -> str:
     """The result for a terminal or a page, in Markdown."""
-    lines = ["| task | facts | questions | written | survived | " + " | ".join(f"≥ {n} each" for n in ENOUGH) + " |", "|---" * (5 + len(ENOUGH)) + "|"]
+    lines = [
+        "| task | facts | questions | written | survived | " + " | ".join(f"≥ {n} each" for n in ENOUGH) + " |",
+        "|---" * (5 + len(ENOUGH)) + "|",
+    ]
     for one in result["tasks"]:
         covered = " | ".join(f"{one['coverage'][str(n)]:.0%}" for n in ENOUGH)
         lines.append(f"| {one['name']} | {one['facts']} | {one['questions']} | {one['written']} | {one['survival']:.0%} | {covered} |")

@@ -1,4 +1,4 @@
-"""`bench write`, whole, on the tiny models: every contender really trains, and what was done is not done again."""
+"""The benchmarks, whole, on the tiny models: everything really trains, and what was done is not done again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from engrain.errors import InputError
-from engrain.evals.bench import write
+from engrain.evals.bench import capacity, chat, distil, write
 from engrain.evals.bench.cases import case_of
 from engrain.evals.bench.contenders import METHODS, surprise
 from engrain.memory.bank.base import BaseModel
-from tests.conftest import RECIPE
+from engrain.memory.memory import Memory
+from tests.conftest import RECIPE, MakeSettings
 
 
 def test_every_contender_learns_the_same_and_an_interrupted_run_goes_on(
@@ -57,3 +58,44 @@ def test_an_unknown_case_is_refused_before_anything_runs(tmp_path: Path) -> None
     with pytest.raises(InputError, match="'poems' is unknown; choose of phonebook, told"):
         write.bench_write(tmp_path / "out.json", tmp_path, ["poems"])
     assert not list(tmp_path.iterdir())
+
+
+def test_capacity_is_the_largest_load_that_a_rank_recalls(tiny_folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "HELD_OUT", 0.0)  # a random model does not generalise
+    base = BaseModel.load(tiny_folders[0], "tiny", "0" * 64)
+    out = tmp_path / "capacity.json"
+    result = capacity.bench_capacity(out, base, [2, 1, 40], [1, 32], recipe={**RECIPE, "epochs": 60, "recalled": 0.98})
+    assert json.loads(out.read_text()) == result
+    runs = {(r["rank"], r["size"]): r for r in result["runs"]}
+    assert runs[32, 2]["fits"]
+    assert not runs[32, 40]["fits"]
+    assert result["module_tokens"]["32"] == runs[32, 2]["tokens"] > runs[32, 1]["tokens"]
+    assert not runs[1, 1]["fits"] or result["module_tokens"]["1"] > 0
+    assert "| 32 | 2 |" in capacity.table(result)
+    with pytest.raises(InputError, match="size or rank 0 cannot be trained"):
+        capacity.bench_capacity(out, base, [0], [4])
+
+
+def test_what_the_distiller_makes_is_counted_and_a_sample_can_be_judged(memory: Memory, tmp_path: Path) -> None:
+    out = tmp_path / "distil.json"
+    result = distil.bench_distil(out, ["told"], memory.settings, memory, documents=1, sample=5)
+    (one,) = result["tasks"]
+    assert one["facts"] == 5
+    assert one["coverage"]["3"] == 1.0  # grammar alone does that
+    assert one["written"] > one["survived"] >= 0  # a random model writes, and hardly anything of it survives
+    sample = out.with_suffix(".sample.jsonl")
+    rows = [json.loads(line) for line in sample.read_text().splitlines()]
+    assert len(rows) == 5
+    with pytest.raises(InputError, match=r"line 1 of .* has wrong = None; judge it true or false"):
+        distil.judged(sample)
+    sample.write_text("".join(json.dumps({**row, "wrong": at == 0}) + "\n" for at, row in enumerate(rows)))
+    assert distil.judged(sample) == {"told": {"n": 5, "wrong": 0.2}}
+
+
+def test_a_chat_waits_for_its_first_token_beside_a_training(tiny_settings: MakeSettings, tmp_path: Path) -> None:
+    out = tmp_path / "chat.json"
+    result = chat.bench_chat(out, tiny_settings(distiller="cues", threads=1), turns=8, facts=4)
+    assert json.loads(out.read_text()) == result
+    assert result["p95_ratio"] > 0
+    assert result["idle"]["p95_ms"] >= result["idle"]["p50_ms"] > 0
+    assert not list(tmp_path.glob("home/jobs/*"))  # it works on memories of its own

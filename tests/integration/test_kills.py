@@ -72,7 +72,7 @@ print(json.dumps({"killed": killed, "stages": stages}))
 
 
 def test_two_hundred_random_kills_lose_nothing_and_double_nothing(tiny_settings: Callable[..., Settings], tmp_path: Path) -> None:
-    quick = {"rank": 4, "alpha": 8, "top": 1.0, "learning_rate": 3e-3, "epochs": 4, "locality": 0.0, "settle": 0}
+    quick = {"rank": 4, "alpha": 8, "top": 1.0, "learning_rate": 3e-3, "epochs": 4, "least_steps": 0, "locality": 0.0, "settle": 0}
     settings = tiny_settings(threads=1, recipe=quick, gate={"trained": 0.0, **SILENT}, facts_per_module=2)
     memory = Memory(settings)
     for i in range(FACTS):

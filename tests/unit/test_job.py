@@ -101,6 +101,16 @@ def test_a_large_backlog_is_shared_evenly(memory: Memory, tiny_settings: Callabl
     assert len(plan(memory.store, "me", tiny_settings(facts_per_module=8)).facts) == 5
 
 
+def test_a_module_holds_no_more_tokens_than_fit(memory: Memory, tiny_settings: Callable[..., Settings]) -> None:
+    for i in range(4):
+        memory.remember(f"My number {i} friend is Tom{i}.")  # 30 characters as it is told, 8 tokens
+    memory.remember("My friend Ann " + "very " * 40 + "much likes the number 12345 tram.")
+    assert len(plan(memory.store, "me", tiny_settings(module_tokens=1000)).facts) == 5
+    assert len(plan(memory.store, "me", tiny_settings(module_tokens=17)).facts) == 1  # shared evenly among five modules
+    assert len(plan(memory.store, "me", tiny_settings(module_tokens=60)).facts) == 3
+    assert len(plan(memory.store, "me", tiny_settings(module_tokens=1)).facts) == 1  # one that is too long for any goes alone
+
+
 def test_nothing_fresh_is_nothing_done(memory: Memory) -> None:
     assert consolidate(memory, "me").result is Result.NOTHING
     assert last_job(memory.store, "me") is None

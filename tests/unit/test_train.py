@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from engrain.consolidation.train.lower import has_parity, lower_states, rows_of
+from engrain.consolidation.train.muon import orthogonal
 from engrain.consolidation.train.pack import common_beginning, packed
 from engrain.consolidation.train.preserve import ordinary_text
 from engrain.consolidation.train.recipe import Recipe
@@ -71,6 +72,35 @@ def test_without_rest_every_example_is_shown_in_every_epoch(base: BaseModel, rec
     steady = replace(recipe, recalled=1.1, settle=0)
     assert {e.shown for e in train(base, EXAMPLES, steady).epochs} > {len(EXAMPLES)}  # some rest
     assert [e.shown for e in train(base, EXAMPLES, replace(steady, rest=False)).epochs] == [len(EXAMPLES)] * recipe.epochs
+
+
+def test_few_examples_are_shown_in_more_epochs(base: BaseModel, recipe: Recipe) -> None:
+    steady = replace(recipe, epochs=3, recalled=1.1, settle=0, batch_size=2)
+    assert len(train(base, EXAMPLES, steady).epochs) == 3
+    assert len(train(base, EXAMPLES, replace(steady, least_steps=20)).epochs) == 10
+
+
+def test_the_steps_of_muon_raise_what_is_small_beside_the_rest_whatever_its_size() -> None:
+    generator = torch.Generator().manual_seed(0)
+    left, right = torch.linalg.qr(torch.randn(8, 8, generator=generator))[0], torch.linalg.qr(torch.randn(40, 8, generator=generator))[0]
+    values = torch.tensor([1.0, 0.8, 0.5, 0.3, 0.2, 0.1, 0.05, 0.01])
+    gradients = torch.stack([size * left @ torch.diag(values) @ right.T for size in (1e-6, 1.0, 1e6)])
+    made = torch.linalg.svdvals(orthogonal(gradients))
+    assert torch.allclose(made[0], made[1], atol=1e-3)
+    assert torch.allclose(made[1], made[2], atol=1e-3)
+    assert made.max() < 1.3
+    assert (made > 0.5).sum() >= 3 * 5  # those from a tenth of the largest on
+    assert 0.05 < made.min() < 0.3  # hardly more than noise, and not made as large as the rest
+    assert torch.isfinite(orthogonal(torch.zeros(1, 4, 9))).all()
+
+
+def test_an_optimizer_there_is_none_of_is_refused() -> None:
+    with pytest.raises(InputError, match="optimizer 'sgd' is unknown; choose of muon, adamw"):
+        Recipe(optimizer="sgd")
+
+
+def test_a_module_learns_with_either_optimizer(base: BaseModel, recipe: Recipe) -> None:
+    assert all(answered(base, train(base, EXAMPLES, replace(recipe, optimizer="adamw", learning_rate=3e-3)).adapter))
 
 
 def test_greedy_decoding_gives_the_trained_answer_and_ends(base: BaseModel, recipe: Recipe) -> None:

@@ -57,8 +57,10 @@ class Recollection:
 class Recall:
     """Answers questions of an owner from their memory."""
 
-    def __init__(self, store: Store, bank: Bank, search: Search, router: Router) -> None:
+    def __init__(self, store: Store, bank: Bank, search: Search, router: Router, rewords: bool = True) -> None:
         self.store, self.bank, self.search, self.router = store, bank, search, router
+        self.rewords = rewords
+        """Whether a module is also asked in words that it was trained in."""
 
     def __call__(self, query: str, owner: str, mode: Mode = "hybrid", k: int = 4, module: str | None = None) -> Recollection:
         """Recall what the owner's memory holds on a question.
@@ -89,8 +91,8 @@ class Recall:
     def _from_module(self, question: str, owner: str, mode: Mode, route: Route, module: Module, found: Sequence[Found]) -> Recollection:
         """Ask the module; where its answer does not stand, read the facts found, if any may be read."""
         sources = self._sources(owner, module)
-        known = [fact for fact, _ in sources]
-        (consulted,) = consult(lambda questions: self.bank.ask(questions, module), [question], known, lambda _: route.wordings)
+        known, near = [fact for fact, _ in sources], route.wordings if self.rewords else ()
+        (consulted,) = consult(lambda questions: self.bank.ask(questions, module), [question], known, lambda _: near)
         answer = consulted.answer
         why = "; ".join([_explain(route), *consulted.said])
         if consulted.known:

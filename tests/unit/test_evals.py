@@ -237,9 +237,9 @@ def test_an_arm_that_the_data_cannot_give_is_refused_before_anything_is_written(
 def test_what_is_told_again_is_not_stored_again(memory: Memory) -> None:
     statement = "Harry S. Truman is a citizen of Japan. He lives in Osaka."
     told = Document("d", statement, (Taught(statement, "Where does Truman live?", "Osaka"),))
-    writing._tell(memory, told)
+    writing.tell(memory, told)
     before = [f.text for f in memory.facts()]
-    writing._tell(memory, told)
+    writing.tell(memory, told)
     assert [f.text for f in memory.facts()] == before
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from engrain.consolidation.harm import perplexity, right_choices, unharmed
 from engrain.memory.bank import lora
-from engrain.memory.bank.bank import ask
+from engrain.memory.bank.bank import Voice
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
 from engrain.memory.consult import consult
@@ -89,7 +89,7 @@ def judge(
             after = perplexity(base), right_choices(base)
     routed = [q for q in strange if len(ours) and index.of(q).max() >= threshold]
     near = _nearest([p.question for _, p in others], theirs, ours)
-    told = [c.known for c in consult(lambda questions: ask(base, adapter, questions), [*routed, *near], facts, index.wordings)]
+    told = [c.known for c in consult(Voice(base, adapter), [*routed, *near], facts, index.near, rewords=True)]
     scores = {
         "trained": _share(exact[p.question] for p in known if not p.held_out) or 0.0,
         "held_out": _share(exact[p.question] for p in known if p.held_out),

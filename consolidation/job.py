@@ -83,7 +83,7 @@ def consolidate(
         try:
             planned = work.plan()
             probes = work.distil(planned)
-            adapter = work.train(probes)
+            adapter = work.train(planned, probes)
             verdict = work.gate(planned, probes, adapter)
             return work.publish(planned, adapter, verdict)
         except JobInterrupted as stop:
@@ -127,11 +127,12 @@ class _Work:
         with self.memory.store.read() as db:
             return probes_of(db, self.desk.job.owner, self.desk.id)
 
-    def train(self, probes: Sequence[Probe]) -> lora.Adapter:
+    def train(self, planned: Plan, probes: Sequence[Probe]) -> lora.Adapter:
         if not self.desk.is_done(Stage.TRAIN):
             self._check()
             with self.clock(Stage.TRAIN):
-                examples = [Example(p.question, p.answer) for p in probes if not p.held_out]
+                said = {f.id: f.asked for f in planned.facts}
+                examples = [Example(p.question, p.answer, said.get(p.fact_id, "")) for p in probes if not p.held_out]
                 self.desk.tell(f"training on {len(examples)} probes", 0.0)
                 trained = train(self.memory.base, examples, self.recipe, self.folder, self._on_epoch, self.stopping)
                 self._keep_adapter(trained, len(examples))

@@ -50,8 +50,6 @@ class Settings(BaseSettings):
     """Who asks the memory in a turn: the framework, the model, both, nobody."""
     mode: Literal["weights", "text", "hybrid"] = "hybrid"
     """What a recall may use."""
-    rewords: bool = True
-    """Whether a module is also asked in the words of the nearest question it was trained on; without, it is shown the user's alone."""
     threshold: float = Field(default=0.35, ge=0, le=1)
     """Least similarity of a question to a module's probes at which the module is asked."""
 

@@ -69,7 +69,7 @@ class _Maker:
 
     def many(self, facts: Sequence[list[Taught]]) -> list[Example]:
         """Every question that there is."""
-        return [Example(t.question, t.answer) for f in facts for t in f]
+        return [Example(t.question, t.answer, t.statement) for f in facts for t in f]
 
     def one(self, facts: Sequence[list[Taught]]) -> list[Example]:
         """The first question again and again."""

@@ -1,18 +1,19 @@
 """Consulting a module: what it says counts where it is sure and a fact on record vouches for it.
 
-A module recalls best what it is asked in the words that it was trained on. So a question is put to it twice, as it is and in
-the words of the nearest trained question, which holds no answer; where neither answer stands, in the next nearest words and
-by key words alone. Recall and the gate both go through here, so that what the gate measured is what a user gets.
+A module knows more than it says first. Where its first answer does not stand, or is vouched for by a fact that the question is
+not about, its next likely answers to the same question are weighed; the record only tells them apart, it puts no words into its
+mouth. Where trained words may be shown, the question is put in those of the nearest trained question first. Recall and the gate
+both go through here, so that what the gate measured is what a user gets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from engrain.memory.evidence import supporting
-from engrain.memory.nearness import Wording
+from engrain.memory.nearness import Near, Wording
 from engrain.memory.schema import Fact
 from engrain.memory.statements import content_words
 
@@ -20,11 +21,27 @@ if TYPE_CHECKING:
     from engrain.memory.bank.bank import Answer
 
 SURE = 0.25
-"""Least confidence of an answer from weights; below it the memory says that it does not know."""
+"""Least confidence of a first answer from weights; below it the memory says that it does not know."""
+_LIKELY = 0.1
+"""Least confidence of a further answer: its beginning was not the likeliest."""
 _NEAR = 0.45
-"""Least nearness of a trained question in whose words a module is asked."""
+"""Least nearness of a trained question in whose words a module is asked, and of a fact that vouches for a further answer."""
 _SURELY = 0.6
-"""Nearness of a trained question at which the module is asked in its words although it declines the question itself."""
+"""The same where the module declines the question itself."""
+_BESIDE = 0.1
+"""How much nearer another fact must be than the one that vouches for an answer, for further answers to be heard."""
+
+
+class Asked(Protocol):
+    """A module that can be asked, many questions at once."""
+
+    def first(self, questions: Sequence[str]) -> list[Answer]:
+        """What it says to each."""
+        ...
+
+    def further(self, questions: Sequence[str]) -> list[list[Answer]]:
+        """What else it might have said to each, with other beginnings, the likeliest first."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -45,20 +62,24 @@ class Consulted:
 
 
 def consult(
-    ask: Callable[[Sequence[str]], list[Answer]],
-    questions: Sequence[str],
-    facts: Sequence[Fact],
-    wordings: Callable[[str], Sequence[Wording]] = lambda _: (),
+    module: Asked, questions: Sequence[str], facts: Sequence[Fact], near: Callable[[str], Near] = lambda _: Near(), rewords: bool = False
 ) -> list[Consulted]:
-    """Ask a module that holds `facts`; `wordings` gives the trained questions near a question, the nearest first."""
-    near = [[w for w in wordings(question) if w.nearness >= _NEAR and w.question != question] for question in questions]
-    first = [[question, *(w.question for w in ws[:1])] for question, ws in zip(questions, near, strict=True)]
-    answers = _asked(ask, first)
-    done = [_first(q, ws, given, facts) for q, ws, given in zip(questions, near, answers, strict=True)]
-    again = {i: near[i][1:] for i, c in enumerate(done) if not c.known and not _doubted(answers[i][0], near[i][1:])}
-    second = _asked(ask, [[*(w.question for w in ws), _key_words(questions[i])] for i, ws in again.items()])
-    for (i, ws), given in zip(again.items(), second, strict=True):
-        done[i] = _second(questions[i], done[i], ws, given, facts)
+    """Ask a module that holds `facts`; `near` tells which of them, and which trained questions, a question is near to.
+
+    Without `rewords` it is shown nothing but the question, and in the end the question's own key words.
+    """
+    where = [near(question) for question in questions]
+    first = module.first(questions)
+    done = [_judged(question, answer, facts) for question, answer in zip(questions, first, strict=True)]
+    if rewords:
+        _in_trained_words(module, questions, where, done, facts)
+    doubtful = [i for i, found in enumerate(done) if where[i].facts and not _about(found, where[i])]
+    for i, answers in zip(doubtful, module.further([questions[i] for i in doubtful]) if doubtful else [], strict=True):
+        done[i] = _weighed(questions[i], done[i], answers, facts, where[i], declined(first[i]))
+    again = {i: words for i, c in enumerate(done) if not c.known and not declined(c.answer) and (words := _key_words(questions[i]))}
+    for i, answer in zip(again, module.first(list(again.values())) if again else [], strict=True):
+        second = _judged(questions[i], answer, facts)
+        done[i] = replace(second, said=(*done[i].said, *second.said))
     return done
 
 
@@ -67,58 +88,48 @@ def declined(answer: Answer) -> bool:
     return answer.text.lower().replace("’", "'").startswith(("i don't know", "i do not know"))
 
 
-def _first(question: str, near: Sequence[Wording], given: Sequence[Answer], facts: Sequence[Fact]) -> Consulted:
-    """In the nearest words, unless the module declines the question itself and the words are not near enough to overrule it."""
-    own = _judged(question, given[0], facts)
-    if len(given) == 1 or _doubted(given[0], near):
-        return own
-    reworded = _reworded(question, near[0], given[1], facts)
-    if reworded.known:
-        return reworded
-    return replace(own, said=(*reworded.said, *own.said))
+def _in_trained_words(module: Asked, questions: Sequence[str], near: Sequence[Near], done: list[Consulted], facts: Sequence[Fact]) -> None:
+    """Put each question in the words of the nearest trained one, and keep what stands; not over a refusal, unless these are very near."""
+    words: dict[int, Wording] = {}
+    for i, found in enumerate(done):
+        nearest = next((w for w in near[i].wordings if w.question != questions[i]), None)
+        if nearest and nearest.nearness >= (_SURELY if declined(found.answer) else _NEAR):
+            words[i] = nearest
+    answers = module.first([w.question for w in words.values()]) if words else []
+    for (i, wording), answer in zip(words.items(), answers, strict=True):
+        found = _judged(wording.question, answer, facts)
+        about = [fact for fact in found.facts if fact.id == wording.fact_id]
+        if about and supporting(questions[i], answer.text, about):
+            done[i] = replace(found, facts=tuple(about), said=(f"asked as {wording.question!r}",))
 
 
-def _second(question: str, first: Consulted, near: Sequence[Wording], given: Sequence[Answer], facts: Sequence[Fact]) -> Consulted:
-    tries = [_reworded(question, w, answer, facts) for w, answer in zip(near, given, strict=False)]
-    tries += [_judged(question, answer, facts) for answer in given[len(near) :]]
-    said = first.said
-    for found in tries:
-        said = (*said, *found.said)
-        if found.known:
-            return replace(found, said=said)
-    return replace(first, said=said)
+def _about(found: Consulted, near: Near) -> bool:
+    """Whether an answer stands on a fact that the question is about, as far as nearness tells."""
+    return found.known and near.of(found.facts) >= max(near.facts.values()) - _BESIDE
 
 
-def _doubted(own: Answer, near: Sequence[Wording]) -> bool:
-    """Whether the module says that it does not know, and no trained question is so near that it should."""
-    return declined(own) and not (near and near[0].nearness >= _SURELY)
+def _weighed(question: str, first: Consulted, answers: Sequence[Answer], facts: Sequence[Fact], near: Near, refused: bool) -> Consulted:
+    """The further answer that the nearest fact vouches for, where that is nearer than what vouches for the first."""
+    standing = [found for answer in answers if (found := _judged(question, answer, facts, _LIKELY)).known]
+    if not standing:
+        return first
+    best = max(standing, key=lambda found: (near.of(found.facts), found.answer.confidence))
+    needed = max(_SURELY if refused else _NEAR, near.of(first.facts) + _BESIDE if first.known else 0.0)
+    if near.of(best.facts) < needed:
+        return first
+    closest = sorted(best.facts, key=lambda fact: -near.of([fact]))
+    return replace(best, facts=tuple(closest), said=(*first.said, f"it says {first.answer.text!r} first"))
 
 
-def _reworded(question: str, wording: Wording, answer: Answer, facts: Sequence[Fact]) -> Consulted:
-    """What was answered in other words must be vouched for by their own fact, and add to the question that was asked."""
-    found = _judged(wording.question, answer, facts)
-    about = [fact for fact in found.facts if fact.id == wording.fact_id]
-    if found.known and not (about and supporting(question, answer.text, about)):
-        return Consulted(answer, (), (f"{answer.text!r} says nothing about {wording.question!r}",))
-    return replace(found, facts=tuple(about), said=(*found.said, f"asked as {wording.question!r}"))
-
-
-def _judged(question: str, answer: Answer, facts: Sequence[Fact]) -> Consulted:
+def _judged(question: str, answer: Answer, facts: Sequence[Fact], least: float = SURE) -> Consulted:
     if declined(answer):
         return Consulted(answer, (), ("it does not know",))
     vouching = tuple(supporting(question, answer.text, facts))
     if not vouching:
         return Consulted(answer, (), (f"nothing on record says {answer.text!r}",))
-    if answer.confidence < SURE:
+    if answer.confidence < least:
         return Consulted(answer, (), (f"unsure ({answer.confidence:.2f}) of {answer.text!r}",))
     return Consulted(answer, vouching, ())
-
-
-def _asked(ask: Callable[[Sequence[str]], list[Answer]], groups: Sequence[Sequence[str]]) -> list[list[Answer]]:
-    """The answers to groups of questions, in one batch; empty questions are not asked."""
-    flat = [question for group in groups for question in group if question]
-    given = iter(ask(flat) if flat else [])
-    return [[next(given) for question in group if question] for group in groups]
 
 
 def _key_words(question: str) -> str:

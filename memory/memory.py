@@ -91,7 +91,7 @@ class Memory:
 
     def recall(self, query: str, owner: str | None = None, mode: Mode | None = None, *, module: str | None = None) -> Recollection:
         """What the memory holds on a question; see `Recall`. A `module` that is named is asked whatever the router says."""
-        recall = Recall(self.store, self.bank, self.search, self.router, self.settings.rewords)
+        recall = Recall(self.store, self.bank, self.search, self.router)
         return recall(query, owner or self.settings.owner, mode or self.settings.mode, module=module)
 
     def remember(self, text: str, owner: str | None = None, session: str = NOTES) -> list[Fact]:

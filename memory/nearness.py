@@ -7,7 +7,7 @@ found the right fact of a hundred for 92 % of the questions in `evals/tasks/told
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,20 @@ class Wording:
     fact_id: int
     nearness: float
     """−1 to 1."""
+
+
+@dataclass(frozen=True)
+class Near:
+    """What a question is near to in a module."""
+
+    wordings: tuple[Wording, ...] = ()
+    """The nearest trained questions, the nearest first."""
+    facts: Mapping[int, float] = field(default_factory=dict)
+    """The nearness of each fact: that of its nearest probe."""
+
+    def of(self, facts: Sequence[Fact]) -> float:
+        """The nearness of the nearest of these facts; −1 where none of them is known here."""
+        return max((self.facts.get(fact.id or 0, -1.0) for fact in facts), default=-1.0)
 
 
 class Nearness:
@@ -52,15 +66,18 @@ class Nearness:
         near: Vectors = (self._asked @ vector + (self._said @ vector)[self._fact_of]) / 2
         return near
 
-    def wordings(self, question: str, among: Sequence[int] | None = None, k: int = 2) -> list[Wording]:
-        """The k nearest trained questions, the nearest first, of all or of the probes at these places.
+    def near(self, question: str, among: Sequence[int] | None = None, k: int = 2) -> Near:
+        """What a question is near to, in all or in the probes at these places, with the k nearest trained questions.
 
-        What asks for all of a fact (*Tell me about ...*) is none for a question that asks for something.
+        What asks for all of a fact (*Tell me about ...*) is no wording for a question that asks for something.
         """
         usable = ~self._held_out
         if question.strip().endswith("?"):
             usable &= ~self._tells_all
-        places = [at for at in (range(len(self.probes)) if among is None else among) if usable[at]]
-        near = self.of(question)
-        best = sorted(places, key=lambda at: -near[at])[:k]
-        return [Wording(self.probes[at].question, self.probes[at].fact_id or 0, float(near[at])) for at in best]
+        places = range(len(self.probes)) if among is None else among
+        near, facts = self.of(question), dict[int, float]()
+        for at in places:
+            fact_id = self.probes[at].fact_id or 0
+            facts[fact_id] = max(facts.get(fact_id, -1.0), float(near[at]))
+        best = sorted((at for at in places if usable[at]), key=lambda at: -near[at])[:k]
+        return Near(tuple(Wording(self.probes[at].question, self.probes[at].fact_id or 0, float(near[at])) for at in best), facts)

@@ -57,16 +57,15 @@ class Recollection:
 class Recall:
     """Answers questions of an owner from their memory."""
 
-    def __init__(self, store: Store, bank: Bank, search: Search, router: Router, rewords: bool = True) -> None:
+    def __init__(self, store: Store, bank: Bank, search: Search, router: Router) -> None:
         self.store, self.bank, self.search, self.router = store, bank, search, router
-        self.rewords = rewords
-        """Whether a module is also asked in words that it was trained in."""
 
     def __call__(self, query: str, owner: str, mode: Mode = "hybrid", k: int = 4, module: str | None = None) -> Recollection:
         """Recall what the owner's memory holds on a question.
 
-        `weights` asks the routed module and shows it nothing but a question, as it is or as it was trained; `text` lets the
-        base model read the k facts found; `hybrid` asks the module and reads where it has no answer, or where a fresh fact is nearer than any module.
+        `weights` asks the routed module and shows it nothing but the question; `text` lets the base model read the k facts
+        found; `hybrid` asks the module, in the words of the nearest trained question too, and reads where it has no answer,
+        or where a fresh fact is nearer than any module.
         With the id of a `module` that one is asked, whatever the router says.
         Raises InputError for an empty question or an unknown mode, NotFoundError for a module that is not the owner's.
         """
@@ -86,13 +85,13 @@ class Recall:
         """A route to the module that was asked for."""
         with self.store.read() as db:
             row = require_module(db, owner, module)
-        return Route(row, 1.0, 1.0, "(the module was named)", None, 0.0, self.router.wordings(question, owner, row))
+        return Route(row, 1.0, 1.0, "(the module was named)", None, 0.0, self.router.near(question, owner, row))
 
     def _from_module(self, question: str, owner: str, mode: Mode, route: Route, module: Module, found: Sequence[Found]) -> Recollection:
         """Ask the module; where its answer does not stand, read the facts found, if any may be read."""
         sources = self._sources(owner, module)
-        known, near = [fact for fact, _ in sources], route.wordings if self.rewords else ()
-        (consulted,) = consult(lambda questions: self.bank.ask(questions, module), [question], known, lambda _: near)
+        known = [fact for fact, _ in sources]
+        (consulted,) = consult(self.bank.of(module), [question], known, lambda _: route.near, rewords=mode == "hybrid")
         answer = consulted.answer
         why = "; ".join([_explain(route), *consulted.said])
         if consulted.known:

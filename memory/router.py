@@ -1,19 +1,18 @@
 """The router: which module could know this? None is a valid answer.
 
 A question is compared with the probes of every live module, the phrasings that were never trained included, and with the
-facts behind them; a module is as near as its nearest probe. The module is then asked in its own words, too: the trained
-questions that are nearest go with the route.
+facts behind them; a module is as near as its nearest probe.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engrain.memory.facts import keep_embeddings, live_facts, routed_probes
 from engrain.memory.modules import modules_of
-from engrain.memory.nearness import Nearness, Wording
+from engrain.memory.nearness import Near, Nearness
 from engrain.memory.schema import Module, ModuleState
 from engrain.memory.store import Store
 
@@ -36,8 +35,8 @@ class Route:
     fact_id: int | None
     """The fact of the nearest probe."""
     threshold: float
-    wordings: tuple[Wording, ...] = ()
-    """The nearest questions that the module was trained on."""
+    near: Near = field(default_factory=Near)
+    """What the question is near to in the module."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,13 @@ class Router:
         others = [float(s) for s, m in zip(nearness, index.module_of, strict=True) if m != chosen]
         module = index.modules[chosen] if score >= self.threshold else None
         probe = index.near.probes[nearest]
-        wordings = self._wordings(index, question, chosen)
-        return Route(module, score, score - max(others, default=0.0), probe.question, probe.fact_id, self.threshold, wordings)
+        near = self._near(index, question, chosen)
+        return Route(module, score, score - max(others, default=0.0), probe.question, probe.fact_id, self.threshold, near)
 
-    def wordings(self, question: str, owner: str, module: Module) -> tuple[Wording, ...]:
-        """The nearest questions that this module of the owner was trained on."""
+    def near(self, question: str, owner: str, module: Module) -> Near:
+        """What a question is near to in this module of the owner."""
         index = self._index(owner)
-        return () if index is None or module.id not in index.live else self._wordings(index, question, index.live.index(module.id))
+        return Near() if index is None or module.id not in index.live else self._near(index, question, index.live.index(module.id))
 
     def nearest(self, question: str, owner: str, k: int) -> list[tuple[Module, float]]:
         """The owner's k nearest modules and the nearness of each one's nearest probe, best first, near enough or not."""
@@ -87,8 +86,8 @@ class Router:
             best.setdefault(index.module_of[int(probe)], float(nearness[probe]))
         return [(index.modules[m], score) for m, score in list(best.items())[:k]]
 
-    def _wordings(self, index: _Index, question: str, module: int) -> tuple[Wording, ...]:
-        return tuple(index.near.wordings(question, [at for at, m in enumerate(index.module_of) if m == module]))
+    def _near(self, index: _Index, question: str, module: int) -> Near:
+        return index.near.near(question, [at for at, m in enumerate(index.module_of) if m == module])
 
     def _index(self, owner: str) -> _Index | None:
         """Kept in step with the store: made anew whenever the owner's live modules are others than before."""

@@ -44,6 +44,8 @@ class Recipe:
     """Steps from one showing of ordinary text to the next while it learns; while it settles there is one in every step."""
     known: float = 0.5
     """A token already predicted with a higher probability adds no loss."""
+    soften: float = 0.0
+    """Share of the target that is what the base model would say with the fact in view (context distillation); 0 trains the answer alone."""
     recalled: float = 0.95
     """Share of trained examples answered exactly, before their update, at which training stops."""
     patience: int = 1

@@ -21,6 +21,7 @@ from engrain.consolidation.train.muon import Muon
 from engrain.consolidation.train.pack import packed
 from engrain.consolidation.train.preserve import Preserved, preserved
 from engrain.consolidation.train.recipe import Recipe
+from engrain.consolidation.train.soften import Soft, soft_targets
 from engrain.errors import InputError, JobInterrupted
 from engrain.memory.bank import lora
 from engrain.memory.bank.base import BaseModel
@@ -35,6 +36,8 @@ class Example:
 
     question: str
     answer: str
+    context: str = ""
+    """The fact, for a base model that is to answer with it in view; see `Recipe.soften`."""
 
 
 @dataclass(frozen=True)
@@ -138,12 +141,16 @@ class _Run:
         self.lengths = [len(p) + len(a) for p, a in zip(self.prompts, self.answers, strict=True)]
         parity = self.first > 0 and has_parity(base, self.prompts, self.answers, self.first)
         self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else None
+        self.soft = self._soft(examples) if recipe.soften else None
         self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
         self.resting: set[int] = set()
         self.settles = False
         self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)
         self.most = max(recipe.epochs, math.ceil(recipe.least_steps / self.an_epoch))
         self.settling = math.ceil(recipe.settle / self.an_epoch)
+
+    def _soft(self, examples: Sequence[Example]) -> list[Soft]:
+        return soft_targets(self.base, *zip(*((e.question, e.answer, e.context) for e in examples), strict=True))
 
     def epoch(self, number: int, settled: int | None, stopping: Callable[[], bool]) -> Epoch:
         """One pass in batches of like length, in an order that seed and number decide; `settled` is None while it learns.
@@ -190,7 +197,8 @@ class _Run:
         """(summed loss, tokens that added to it, examples answered exactly before the update)."""
         answering, drift = self._forward(batch, turn)
         hidden = torch.cat(answering)
-        seen = self._read(hidden.detach(), torch.tensor([t for i in batch for t in self.answers[i]]))
+        soft = [self.soft[i] for i in batch] if self.soft else []
+        seen = self._read(hidden.detach(), torch.tensor([t for i in batch for t in self.answers[i]]), soft)
         sizes = [len(self.answers[i]) for i in batch]
         if self.recipe.rest:
             self.resting |= {i for i, missing in zip(batch, torch.split(seen.unknown, sizes), strict=True) if not missing.any()}
@@ -203,8 +211,10 @@ class _Run:
         return seen.loss, seen.count, sum(bool(h.all()) for h in torch.split(seen.hits, sizes))
 
     @torch.no_grad()
-    def _read(self, hidden: Tensor, target: Tensor) -> _Read:
+    def _read(self, hidden: Tensor, target: Tensor, soft: Sequence[Soft]) -> _Read:
         """Cross-entropy of the target tokens not yet known, and its gradient for the hidden states, (tokens, width).
+
+        With soft targets the gradient is that of the mix of both; the loss that is told is the answer's alone.
 
         The gradient is written out: tokens that are known have none, and the vocabulary is gone through once.
         """
@@ -220,7 +230,10 @@ class _Run:
         gradient = torch.zeros_like(hidden)
         if count:
             wrong = shares[unknown] / total[unknown, None]
-            wrong[torch.arange(count), target[unknown]] -= 1
+            wrong[torch.arange(count), target[unknown]] -= 1 - self.recipe.soften if soft else 1
+            if soft:
+                tokens, likely = torch.cat([s.tokens for s in soft])[unknown], torch.cat([s.shares for s in soft])[unknown]
+                wrong.scatter_add_(1, tokens, -self.recipe.soften * likely)
             gradient[unknown] = (wrong.to(head.weight.dtype) @ head.weight).float() / count
         return _Read(float(losses[unknown].sum()), count, unknown, chosen == target, gradient)
 

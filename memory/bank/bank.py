@@ -38,14 +38,52 @@ class Answer:
 def ask(base: BaseModel, adapter: lora.Adapter | None, questions: Sequence[str], max_tokens: int = LONGEST) -> list[Answer]:
     """Ask a base model, with an adapter on or without, in the form modules are trained in."""
     ids = [recall_ids(base, question) for question in questions]
-    prompts = [base.tokenizer.decode(i) for i in ids]
     with base.lock:
         with base.wearing(adapter) if adapter else nullcontext():
-            texts = [text.strip() for text in base.complete("", prompts, max_tokens, stop=None)]
-            said = [answer_ids(base, text) for text in texts]
-            found = base.answer_logprobs(ids, said)
-        bare = base.answer_logprobs(ids, said) if adapter else found
+            texts = base.complete("", [base.tokenizer.decode(i) for i in ids], max_tokens, stop=None)
+        return _weighed(base, adapter, ids, [text.strip() for text in texts])
+
+
+def further(base: BaseModel, adapter: lora.Adapter, questions: Sequence[str], k: int = 5, max_tokens: int = LONGEST) -> list[list[Answer]]:
+    """For each question the answers that begin with the 2nd to k-th likeliest token and go on greedily.
+
+    A small model's other beginnings hold what it knows beside what it says first (Wang and Zhou, arXiv 2402.10200).
+    """
+    ids = [recall_ids(base, question) for question in questions]
+    with base.lock:
+        with base.wearing(adapter):
+            begun = [base.beginnings(i, k)[1:] for i in ids]
+            prompts = [base.tokenizer.decode(i) + beginning for i, beginnings in zip(ids, begun, strict=True) for beginning in beginnings]
+            rest = iter(base.complete("", prompts, max_tokens - 1, stop=None))
+        texts = [[(beginning + next(rest)).strip() for beginning in beginnings] for beginnings in begun]
+        flat = iter(_weighed(base, adapter, [i for i, ts in zip(ids, texts, strict=True) for _ in ts], [t for ts in texts for t in ts]))
+    return [[next(flat) for _ in ts] for ts in texts]
+
+
+def _weighed(base: BaseModel, adapter: lora.Adapter | None, ids: Sequence[list[int]], texts: Sequence[str]) -> list[Answer]:
+    """Answers with their probabilities, with the adapter and without."""
+    said = [answer_ids(base, text) for text in texts]
+    with base.wearing(adapter) if adapter else nullcontext():
+        found = base.answer_logprobs(ids, said)
+    bare = base.answer_logprobs(ids, said) if adapter else found
+    prompts = [base.tokenizer.decode(i) for i in ids]
     return [Answer(t, math.exp(f.mean), math.exp(b.mean), p) for t, f, b, p in zip(texts, found, bare, prompts, strict=True)]
+
+
+@dataclass(frozen=True)
+class Voice:
+    """An adapter on a base model, as one that can be asked; see `consult.Asked`."""
+
+    base: BaseModel
+    adapter: lora.Adapter
+
+    def first(self, questions: Sequence[str]) -> list[Answer]:
+        """What it says to each question, decoding greedily."""
+        return ask(self.base, self.adapter, questions)
+
+    def further(self, questions: Sequence[str]) -> list[list[Answer]]:
+        """What it says to each question after each of the next likely first tokens, the likeliest first."""
+        return further(self.base, self.adapter, questions)
 
 
 class Bank:
@@ -67,6 +105,11 @@ class Bank:
             adapter = self.adapter(module)
             with self.base.wearing(adapter):
                 yield
+
+    def of(self, module: Module) -> Voice:
+        """The module as one that can be asked."""
+        with self.base.lock:
+            return Voice(self.base, self.adapter(module))
 
     def ask(self, questions: Sequence[str], module: Module | None = None, max_tokens: int = LONGEST) -> list[Answer]:
         """Ask the module in the form it was trained in, showing it nothing but the question."""

@@ -171,6 +171,13 @@ class BaseModel:
                     out[i] = Answered(tuple(picked.tolist()), bool((logits.argmax(-1) == target).all()))
         return [a for a in out if a is not None]
 
+    def beginnings(self, prompt: Sequence[int], k: int) -> list[str]:
+        """The texts of the k likeliest first tokens after a prompt, the likeliest first; end tokens are left out."""
+        ids = torch.tensor([list(prompt)])
+        with self.lock, torch.inference_mode(), self.reach.only(_last(ids)):
+            best = self.model(ids, logits_to_keep=1).logits[0, -1].topk(k + len(self.end_ids)).indices.tolist()
+        return [self.tokenizer.decode([token]) for token in best if token not in self.end_ids][:k]
+
     def complete(
         self, prefix: str, prompts: Sequence[str], max_tokens: int, *, stop: str | None = "\n", batch: int = 64,
         advance: Callable[[int], None] | None = None,

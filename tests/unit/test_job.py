@@ -41,7 +41,7 @@ def test_facts_become_a_live_module_and_are_recalled_from_it(told: Memory) -> No
 
 def test_in_weights_mode_nothing_remembered_is_in_the_prompt(told: Memory, tiny_settings: Callable[..., Settings]) -> None:
     outcome = engrained(told)
-    told = Memory(tiny_settings(rewords=False, threshold=0.4), base=told.base, embedder=told.embedder)
+    told = Memory(tiny_settings(threshold=0.4), base=told.base, embedder=told.embedder)
     with told.store.read() as db:
         probes = probes_of(db, "me", outcome.job_id or 0)
     question = "So where was it that my sister lives?"
@@ -56,19 +56,18 @@ def test_in_weights_mode_nothing_remembered_is_in_the_prompt(told: Memory, tiny_
     assert question in found.prompt or "sister" in found.prompt
 
 
-def test_in_weights_mode_a_module_is_asked_in_trained_words_too_and_never_shown_an_answer(told: Memory) -> None:
+def test_a_hybrid_recall_may_ask_in_trained_words_and_is_shown_no_answer(told: Memory) -> None:
     outcome = engrained(told)
     with told.store.read() as db:
         trained = {p.question: p.answer for p in probes_of(db, "me", outcome.job_id or 0) if p.fact_id and not p.held_out}
     question = "Say, what is my locker code?"
-    found = told.recall(question, mode="weights")
-    assert found.text == "4417"
+    found = told.recall(question, mode="hybrid")
+    assert (found.text, found.source) == ("4417", "weights")
     asked = found.prompt.split("user\n")[1].split("<|im_end|>")[0]
-    assert asked == question or trained[asked] == "4417"
-    for fact in told.facts():
-        assert fact.text not in found.prompt
-        assert fact.asked not in found.prompt
+    assert trained[asked] == "4417"
     assert "4417" not in found.prompt
+    assert f"asked as {asked!r}" in found.why
+    assert question in told.recall(question, mode="weights").prompt
 
 
 def test_probes_have_held_out_and_unknown_ones(told: Memory) -> None:

@@ -13,6 +13,7 @@ from engrain.memory.bank.bank import Answer
 from engrain.memory.consult import consult
 from engrain.memory.evidence import supporting
 from engrain.memory.memory import Memory
+from engrain.memory.nearness import Near, Wording
 from engrain.memory.schema import Fact, Trust
 
 
@@ -31,9 +32,14 @@ class Says:
         self.answers = list(answers)
         self.asked: list[str] = []
 
-    def __call__(self, questions: Sequence[str]) -> list[Answer]:
+    def first(self, questions: Sequence[str]) -> list[Answer]:
         self.asked += questions
         return [self.answers.pop(0) for _ in questions]
+
+    def further(self, questions: Sequence[str]) -> list[list[Answer]]:
+        assert len(questions) == 1
+        taken, self.answers = self.answers, []
+        return [taken]
 
 
 def sure(text: str, confidence: float = 0.9) -> Answer:
@@ -66,6 +72,38 @@ def test_what_is_declined_unsure_or_vouched_for_by_nobody_is_not_known(answers: 
     (found,) = consult(Says(*answers), ["Who is my dentist these days?"], FACTS)
     assert not found.known
     assert why in found.said[-1]
+
+
+NEAR = Near((Wording("Which dentist do I have?", 1, 0.7),), {1: 0.7, 2: 0.3})
+
+
+def test_what_a_module_says_next_is_heard_where_its_first_answer_is_about_another_fact() -> None:
+    says = Says(sure("Porto"), sure("Lisbon"), sure("Dr. Okafor", 0.2), sure("Porto"))
+    (found,) = consult(says, ["Who looks after my teeth?"], FACTS, lambda _: NEAR)
+    assert (found.answer.text, [f.id for f in found.facts]) == ("Dr. Okafor", [1])
+    assert "it says 'Porto' first" in found.said
+    assert says.asked == ["Who looks after my teeth?"]  # it was shown nothing else
+
+
+@pytest.mark.parametrize(("nearness", "known"), [(0.7, True), (0.5, False)])
+def test_a_refusal_stands_unless_the_question_is_very_near_to_a_fact(nearness: float, known: bool) -> None:
+    says = Says(sure("I don't know."), sure("Dr. Okafor", 0.2))
+    (found,) = consult(says, ["Who looks after my teeth?"], FACTS, lambda _: Near((), {1: nearness, 2: 0.3}))
+    assert found.known == known
+
+
+def test_an_answer_about_the_nearest_fact_is_not_doubted() -> None:
+    says = Says(sure("Dr. Okafor"), sure("Porto"))
+    (found,) = consult(says, ["Who looks after my teeth?"], FACTS, lambda _: NEAR)
+    assert found.answer.text == "Dr. Okafor"
+    assert len(says.answers) == 1  # nothing further was asked for
+
+
+def test_trained_words_are_used_only_where_they_may_be() -> None:
+    says = Says(sure("Porto"), sure("Dr. Okafor"))
+    (found,) = consult(says, ["Who looks after my teeth?"], FACTS, lambda _: NEAR, rewords=True)
+    assert found.answer.text == "Dr. Okafor"
+    assert says.asked == ["Who looks after my teeth?", "Which dentist do I have?"]
 
 
 def test_evidence_must_hold_what_the_answer_adds() -> None:

@@ -14,6 +14,7 @@ from engrain.consolidation.train.muon import orthogonal
 from engrain.consolidation.train.pack import common_beginning, packed
 from engrain.consolidation.train.preserve import ordinary_text
 from engrain.consolidation.train.recipe import Recipe
+from engrain.consolidation.train.soften import soft_targets
 from engrain.consolidation.train.trainer import Example, train
 from engrain.errors import InputError, JobInterrupted, ModuleError
 from engrain.memory.bank import lora
@@ -101,6 +102,33 @@ def test_an_optimizer_there_is_none_of_is_refused() -> None:
 
 def test_a_module_learns_with_either_optimizer(base: BaseModel, recipe: Recipe) -> None:
     assert all(answered(base, train(base, EXAMPLES, replace(recipe, optimizer="adamw", learning_rate=3e-3)).adapter))
+
+
+def test_what_the_base_would_say_with_the_fact_in_view_can_be_the_target(base: BaseModel, recipe: Recipe) -> None:
+    facts = [replace(e, context=f"{e.question} {e.answer}.") for e in EXAMPLES]
+    soft = soft_targets(base, [e.question for e in facts], [e.answer for e in facts], [*(e.context for e in facts[:-1]), ""])
+    assert [len(s.shares) for s in soft] == [len(answer_ids(base, e.answer)) for e in facts]
+    assert all(torch.allclose(s.shares.sum(-1), torch.ones(len(s.shares))) for s in soft)
+    assert soft[-1].tokens[:, 0].tolist() == answer_ids(base, facts[-1].answer)  # without a fact the answer itself
+    assert soft[-1].shares[:, 0].tolist() == [1.0] * len(soft[-1].shares)
+
+    def follows(adapter: lora.Adapter) -> float:
+        """Share of the teacher's likeliest tokens that the module would say, along the answers."""
+        hits = []
+        with base.wearing(adapter), torch.no_grad():
+            for e, s in zip(facts[:-1], soft[:-1], strict=True):
+                prompt, said = recall_ids(base, e.question), answer_ids(base, e.answer)
+                begins = torch.arange(len(prompt) + len(said) - 1)[None] >= len(prompt) - 1
+                with base.reach.only(begins):
+                    logits = base.model(torch.tensor([[*prompt, *said[:-1]]])).logits[0, len(prompt) - 1 :]
+                hits += (logits.argmax(-1) == s.tokens[:, 0]).tolist()
+        return sum(hits) / len(hits)
+
+    steady = replace(recipe, epochs=60, known=1.0, recalled=1.1, rest=False, settle=0)
+    assert follows(train(base, facts, replace(steady, soften=1.0)).adapter) > 0.8
+    mixed = train(base, facts, replace(steady, soften=0.3))
+    assert all(answered(base, mixed.adapter))  # the answer has the larger share
+    assert follows(train(base, facts, steady).adapter) < 0.5
 
 
 def test_greedy_decoding_gives_the_trained_answer_and_ends(base: BaseModel, recipe: Recipe) -> None:

@@ -28,6 +28,8 @@ _NEAR = 0.45
 """Least nearness of a trained question in whose words a module is asked, and of a fact that vouches for a further answer."""
 _SURELY = 0.6
 """The same where the module declines the question itself."""
+_APART = 0.42
+"""Least nearness of a fact that vouches for an answer, where nearness is known: below it the answer is to another question."""
 _BESIDE = 0.1
 """How much nearer another fact must be than the one that vouches for an answer, for further answers to be heard."""
 
@@ -70,7 +72,7 @@ def consult(
     """
     where = [near(question) for question in questions]
     first = module.first(questions)
-    done = [_judged(question, answer, facts) for question, answer in zip(questions, first, strict=True)]
+    done = [_judged(question, answer, facts, at) for question, answer, at in zip(questions, first, where, strict=True)]
     if rewords:
         _in_trained_words(module, questions, where, done, facts)
     doubtful = [i for i, found in enumerate(done) if where[i].facts and not _about(found, where[i])]
@@ -78,7 +80,7 @@ def consult(
         done[i] = _weighed(questions[i], done[i], answers, facts, where[i], declined(first[i]))
     again = {i: words for i, c in enumerate(done) if not c.known and not declined(c.answer) and (words := _key_words(questions[i]))}
     for i, answer in zip(again, module.first(list(again.values())) if again else [], strict=True):
-        second = _judged(questions[i], answer, facts)
+        second = _judged(questions[i], answer, facts, where[i])
         done[i] = replace(second, said=(*done[i].said, *second.said))
     return done
 
@@ -97,7 +99,7 @@ def _in_trained_words(module: Asked, questions: Sequence[str], near: Sequence[Ne
             words[i] = nearest
     answers = module.first([w.question for w in words.values()]) if words else []
     for (i, wording), answer in zip(words.items(), answers, strict=True):
-        found = _judged(wording.question, answer, facts)
+        found = _judged(wording.question, answer, facts, near[i])
         about = [fact for fact in found.facts if fact.id == wording.fact_id]
         if about and supporting(questions[i], answer.text, about):
             done[i] = replace(found, facts=tuple(about), said=(f"asked as {wording.question!r}",))
@@ -110,7 +112,7 @@ def _about(found: Consulted, near: Near) -> bool:
 
 def _weighed(question: str, first: Consulted, answers: Sequence[Answer], facts: Sequence[Fact], near: Near, refused: bool) -> Consulted:
     """The further answer that the nearest fact vouches for, where that is nearer than what vouches for the first."""
-    standing = [found for answer in answers if (found := _judged(question, answer, facts, _LIKELY)).known]
+    standing = [found for answer in answers if (found := _judged(question, answer, facts, near, _LIKELY)).known]
     if not standing:
         return first
     best = max(standing, key=lambda found: (near.of(found.facts), found.answer.confidence))
@@ -121,12 +123,14 @@ def _weighed(question: str, first: Consulted, answers: Sequence[Answer], facts: 
     return replace(best, facts=tuple(closest), said=(*first.said, f"it says {first.answer.text!r} first"))
 
 
-def _judged(question: str, answer: Answer, facts: Sequence[Fact], least: float = SURE) -> Consulted:
+def _judged(question: str, answer: Answer, facts: Sequence[Fact], near: Near, least: float = SURE) -> Consulted:
     if declined(answer):
         return Consulted(answer, (), ("it does not know",))
     vouching = tuple(supporting(question, answer.text, facts))
     if not vouching:
         return Consulted(answer, (), (f"nothing on record says {answer.text!r}",))
+    if near.facts and near.of(vouching) < _APART:
+        return Consulted(answer, (), (f"{answer.text!r} is on record, but not about this",))
     if answer.confidence < least:
         return Consulted(answer, (), (f"unsure ({answer.confidence:.2f}) of {answer.text!r}",))
     return Consulted(answer, vouching, ())

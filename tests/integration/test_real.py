@@ -131,7 +131,7 @@ def test_a_module_that_was_trained_too_long_is_rejected_for_what_it_does_to_othe
     with memory.store.read() as db:
         probes = [p for p in probes_of(db, OWNER, live(memory).job_id) if p.fact_id in {f.id for f in facts} and not p.held_out]
     examples = [Example(p.question, p.answer) for p in probes[:8]]
-    long = Recipe(learning_rate=5e-3, epochs=30, known=1.0, recalled=1.1, rest=False, settle=0, locality=0.0)
+    long = Recipe(optimizer="adamw", rank=16, alpha=32, learning_rate=5e-3, epochs=30, known=1.0, recalled=1.1, rest=False, settle=0, locality=0.0)
     trained = train(memory.base, examples, long)
     verdict = judge(memory.base, memory.embedder, trained.adapter, probes[:8], facts, [], memory.settings.threshold, Thresholds())
     assert verdict.trained == 1.0  # it recalls, and is refused all the same

@@ -94,7 +94,7 @@ def test_a_refusal_stands_unless_the_question_is_very_near_to_a_fact(nearness: f
 
 def test_what_is_on_record_about_something_else_does_not_stand() -> None:
     says = Says(sure("Porto"), sure("Dr. Okafor"))
-    (found,) = consult(says, ["Which street is it?"], FACTS, lambda _: Near((), {1: 0.3, 2: 0.35}))
+    (found,) = consult(says, ["Where?"], FACTS, lambda _: Near((), {1: 0.3, 2: 0.35}))
     assert not found.known
     assert "'Porto' is on record, but not about this" in found.said
 

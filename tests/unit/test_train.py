@@ -124,7 +124,7 @@ def test_what_the_base_would_say_with_the_fact_in_view_can_be_the_target(base: B
                 hits += (logits.argmax(-1) == s.tokens[:, 0]).tolist()
         return sum(hits) / len(hits)
 
-    steady = replace(recipe, epochs=60, known=1.0, recalled=1.1, rest=False, settle=0)
+    steady = replace(recipe, epochs=200, known=1.0, recalled=1.1, rest=False, settle=0)
     assert follows(train(base, facts, replace(steady, soften=1.0)).adapter) > 0.8
     mixed = train(base, facts, replace(steady, soften=0.3))
     assert all(answered(base, mixed.adapter))  # the answer has the larger share

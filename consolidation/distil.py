@@ -308,7 +308,10 @@ def _spans(source: Source) -> list[str]:
 
 
 def _forms(source: Source, found: Sequence[Cue], rng: random.Random) -> list[tuple[str, str]]:
-    """Other ways to ask for a fact and their answers, a round of every kind at a time: subordinate, by topic, by type."""
+    """Other ways to ask for a fact and their answers, a round of every kind at a time: subordinate, by topic, by type.
+
+    By topic only once where there are others: it teaches to tell all of a fact, also to those who ask for a part of it.
+    """
     answers = {cue.question: short(source, cue.answer) for cue in found}
     indirect = _spread([(form, cue) for form in rng.sample(_INDIRECT, len(_INDIRECT)) for cue in found if cue.indirect])
     abouts = [t for t in topics(source.asked)[:3] if t != source.speaker] or [" ".join(content_words(source.asked)[:4])]
@@ -318,7 +321,7 @@ def _forms(source: Source, found: Sequence[Cue], rng: random.Random) -> list[tup
         for stem, others in _TYPED.items() for cue in found for word in others if cue.question.startswith(f"{stem} ")
     ]  # fmt: skip
     subordinate = [(form.format(cue.indirect), answers[cue.question]) for form, cue in indirect]
-    rounds = zip_longest(subordinate, named, rng.sample(typed, len(typed)))
+    rounds = zip_longest(subordinate, named[:1] if subordinate else named, rng.sample(typed, len(typed)))
     return [form for round_ in rounds for form in round_ if form]
 
 

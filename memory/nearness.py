@@ -63,8 +63,8 @@ class Nearness:
     def of(self, question: str) -> Vectors:
         """Mean of the cosine similarities of a question with each probe and with its fact, shape (probes,)."""
         vector = self.embedder.one(question)
-        near: Vectors = (self._asked @ vector + (self._said @ vector)[self._fact_of]) / 2
-        return near
+        both: Vectors = self._asked @ vector + (self._said @ vector)[self._fact_of]
+        return both * np.float32(0.5)
 
     def near(self, question: str, among: Sequence[int] | None = None, k: int = 2) -> Near:
         """What a question is near to, in all or in the probes at these places, with the k nearest trained questions.

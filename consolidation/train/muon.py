@@ -43,9 +43,9 @@ class Muon(torch.optim.Optimizer):
         for p in some:
             if "momentum" not in self.state[p]:
                 self.state[p]["momentum"] = torch.zeros_like(p)
-        moments, gradients = [self.state[p]["momentum"] for p in some], [p.grad for p in some]
+        moments, gradients = [self.state[p]["momentum"] for p in some], [p.grad for p in some if p.grad is not None]
         torch._foreach_lerp_(moments, gradients, 1 - momentum)
-        ahead = torch.lerp(torch.stack(gradients), torch.stack(moments), momentum)  # type: ignore[arg-type]
+        ahead = torch.lerp(torch.stack(gradients), torch.stack(moments), momentum)
         flat = some[0].shape[0] <= some[0].shape[1]
         steps = orthogonal(ahead) if flat else orthogonal(ahead.mT).mT
         torch._foreach_add_(some, list(steps), alpha=-lr * max(some[0].shape) ** 0.5)

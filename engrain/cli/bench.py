@@ -76,12 +76,12 @@ def bench_capacity(
     from engrain.memory.bank.base import BaseModel
 
     settings = settings_of(None, None)
-    numbers = [_whole(sizes), _whole(ranks)]
+    loads, wanted = _whole(sizes), _whole(ranks)
     with progress(json_) as advance:
         model = catalog.resolve(settings.memory_model, settings.cache, advance)
     base = BaseModel.load(model.path, model.name, model.sha256)
     with progress(json_) as advance:
-        result = bench_capacity(out, base, *numbers, seed, settings.recipe, advance)
+        result = bench_capacity(out, base, loads, wanted, seed, settings.recipe, advance)
     if json_:
         as_json(result)
     else:

@@ -71,7 +71,11 @@ def _distilled(
     drafts: list[Draft] = []
     size = settings.facts_per_module
     for start in range(0, len(sources), size):
-        drafts += distiller.probes(sources[start : start + size], lambda note, share, s=start: advance(note, (s + share * size) / len(sources)))
+
+        def tell_share(note: str, share: float, start: int = start) -> None:
+            advance(note, (start + share * size) / len(sources))
+
+        drafts += distiller.probes(sources[start : start + size], tell_share)
     mine = [d for d in drafts if d.fact_id is not None]
     by_fact = Counter(d.fact_id for d in mine if not d.held_out)
     said = {s.fact_id: s.asked for s in sources}
@@ -82,7 +86,7 @@ def _distilled(
         "written": distiller.counts["written"], "survived": distiller.counts["survived"],
         "survival": round(distiller.counts["survived"] / max(1, distiller.counts["written"]), 3),
     }, [
-        {"task": name, "fact": said[d.fact_id], "question": d.question, "answer": d.answer, "kind": d.kind.value, "wrong": None}
+        {"task": name, "fact": said[d.fact_id or 0], "question": d.question, "answer": d.answer, "kind": d.kind.value, "wrong": None}
         for d in mine if d.kind is not ProbeKind.UNKNOWN
     ]  # fmt: skip
 

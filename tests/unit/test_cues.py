@@ -72,3 +72,11 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
 def test_topics_lead_to_the_statement() -> None:
     assert topics("My piano lesson is every Thursday at six.")[0] == "my piano lesson"
     assert "Porto" in topics("My sister Ines lives in Porto.")
+
+
+def test_what_stands_before_the_subject_is_asked_for_too() -> None:
+    asked = {c.question: c.answer for c in cues("In May I'm going to a conference in Krakow.")}
+    assert asked["When am I going to a conference in Krakow?"] == "in May"
+    assert asked["Where am I going?"] == "in Krakow"
+    assert {c.question for c in cues("On our honeymoon we went to Zanzibar.")} >= {"Where did we go?"}
+    assert [c.question for c in cues("This is my sister.")] == [c.question for c in cues("This is my sister")]

@@ -85,10 +85,6 @@ _DATE_WORD = re.compile(
     r"\d|day\b|month|week|year|noon|morning|evening|january|february|march|april|may|june|july|august|september|october|november|december",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"(?<=\s)(?!I\b)[A-Z][\w'’]+")
-_MEASURES = {"much", "many", "long", "often", "old", "far", "tall", "big", "large", "fast", "late", "early"}
-_WEEKDAY = re.compile(r"day\b", re.IGNORECASE)
-_DAY = re.compile(r"day\b|(?<!\d)\d{1,2}(?:st|nd|rd|th)?\b|weekend", re.IGNORECASE)
 _COVERED = 4
 """A fact with fewer questions than this, grammar's and the model's together, is gone over again with other words to ask for."""
 _NEAR = 0.40
@@ -128,7 +124,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Asked:
+class _Asked:
     """A question about one of the sources, and the words of the source that are to answer it."""
 
     source: int
@@ -187,7 +183,7 @@ class SelfDistiller:
     def _reworded(self, sources: Sequence[Source], advance: Callable[[float], None]) -> list[Draft]:
         """Cues in the base model's own words, those that survive the round trip."""
         asks = [
-            (Asked(index, cue.question, cue.answer), stem)
+            (_Asked(index, cue.question, cue.answer), stem)
             for index, source in enumerate(sources)
             for cue in cues(source.asked)[:3]
             for stem in _OTHER_STEMS.get(cue.question.split(" ", 1)[0], ())
@@ -196,7 +192,7 @@ class SelfDistiller:
         texts = self.base.complete(_REWORD, [f"Question: {ask.question}\nIn other words: {stem}" for ask, stem in asks], 16, advance=done)
         rewords = {replace(ask, question=_question(stem, text)): ask.question for (ask, stem), text in zip(asks, texts, strict=True)}
         self.counts["written"] += len(rewords)
-        fitting = [ask for ask in rewords if ask.question and ask.question != rewords[ask] and understood(sources[ask.source], ask)]
+        fitting = [ask for ask in rewords if ask.question and ask.question != rewords[ask] and in_voice(sources[ask.source], ask.question)]
         near = self._leading_back(sources, fitting, 0.0)
         if not near:
             return []
@@ -210,24 +206,24 @@ class SelfDistiller:
         self, sources: Sequence[Source], spans: Callable[[Source], list[str]], advance: Callable[[float], None], chosen: Sequence[int]
     ) -> list[Draft]:
         """Questions the base model writes about the spans of the chosen sources, those that survive the round trip."""
-        asks = [(Asked(index, "", span), stem) for index in chosen for span in spans(sources[index]) for stem in _STEMS]
+        asks = [(_Asked(index, "", span), stem) for index in chosen for span in spans(sources[index]) for stem in _STEMS]
         prompts = [f"Note: {sources[ask.source].asked}\nAnswer: {ask.answer}\nQuestion: {stem}" for ask, stem in asks]
         done = _Count(2 * len(prompts), advance)
         texts = self.base.complete(_WRITE, prompts, 18, advance=done)
         written = [replace(ask, question=_question(stem, text)) for (ask, stem), text in zip(asks, texts, strict=True)]
         unique = list({(ask.source, ask.question): ask for ask in reversed(written)}.values())[::-1]
         self.counts["written"] += len(unique)
-        fitting = [ask for ask in unique if ask.question and understood(sources[ask.source], ask)]
+        fitting = [ask for ask in unique if ask.question and in_voice(sources[ask.source], ask.question)]
         return _drafts(sources, self._round_trip(sources, self._leading_back(sources, fitting, _NEAR), done))
 
-    def _leading_back(self, sources: Sequence[Source], asks: list[Asked], least: float) -> list[Asked]:
+    def _leading_back(self, sources: Sequence[Source], asks: list[_Asked], least: float) -> list[_Asked]:
         """The questions whose nearest fact is their own."""
         if not asks:
             return []
         similarity = self.embedder([ask.question for ask in asks]) @ self.embedder([s.asked for s in sources]).T
         return [ask for row, ask in zip(similarity, asks, strict=True) if row[ask.source] >= max(least, float(row.max()))]
 
-    def _round_trip(self, sources: Sequence[Source], asks: list[Asked], advance: Callable[[int], None]) -> list[Asked]:
+    def _round_trip(self, sources: Sequence[Source], asks: list[_Asked], advance: Callable[[int], None]) -> list[_Asked]:
         """The questions that the model, with the fact in view, answers from it as they are meant."""
         readings = [reading([sources[ask.source].asked], ask.question) for ask in asks]
         answers = self.base.complete(READ, readings, 14, advance=advance)
@@ -280,18 +276,6 @@ def in_voice(source: Source, question: str) -> bool:
     return source.speaker == voice.USER or not said & {"i", "my", "me", "we", "our"}
 
 
-def understood(source: Source, ask: Asked) -> bool:
-    """Whether a question can be meant as it is answered: in voice, no names from elsewhere, no *how* but of measure, a day for a day.
-
-    Of the questions that a small model wrote and that came through the round trip, these were the most that a reader found wrong.
-    """
-    said = {word.removesuffix("'s") for word in voice.words(source.asked)}
-    names = [name for name in _NAME.findall(ask.question) if name.lower().removesuffix("'s") not in said]
-    how = re.match(r"How (\w+)", ask.question)
-    day = not re.search(r"\bday\b", ask.question) or bool((_WEEKDAY if "of the week" in ask.question else _DAY).search(ask.answer))
-    return in_voice(source, ask.question) and not names and (how is None or how[1] in _MEASURES) and day
-
-
 def _kind(cue: Cue) -> ProbeKind:
     return ProbeKind.REVERSED if cue.reversed else ProbeKind.CUE
 
@@ -306,7 +290,7 @@ def short(source: Source, answer: str) -> str:
     return voice.told(bare, source.speaker)
 
 
-def _drafts(sources: Sequence[Source], asks: Sequence[Asked]) -> list[Draft]:
+def _drafts(sources: Sequence[Source], asks: Sequence[_Asked]) -> list[Draft]:
     return [Draft(sources[a.source].fact_id, ProbeKind.QUESTION, a.question, short(sources[a.source], a.answer)) for a in asks]
 
 
@@ -353,7 +337,7 @@ def _question(stem: str, text: str) -> str:
     return f"{stem}{head}?" if mark and 2 <= len(head.split()) <= 14 else ""
 
 
-def _survives(source: Source, ask: Asked, answer: str) -> bool:
+def _survives(source: Source, ask: _Asked, answer: str) -> bool:
     """The answer adds words of the fact that the question did not hold, of the kind the question word asks for, and as it is meant."""
     given = set(content_words(answer.split(".")[0] if not answer.strip().startswith(("Dr", "Mr", "Ms")) else answer))
     asked = set(voice.words(ask.question))

@@ -81,19 +81,19 @@ def judge(
     strange = [p.question for p in probes if p.fact_id is None and p.held_out]
     others = [(module, p) for module, p in elsewhere if p.fact_id not in {f.id for f in facts}]
     index = Nearness(known, {f.id or 0: f for f in facts}, embedder)
-    ours, theirs = embedder([p.question for p in known]), embedder([p.question for _, p in others])
+    ours, theirs = index.asked, embedder([p.question for _, p in others])
     with base.lock:
         before = unharmed(base)
         with base.wearing(adapter):
-            exact = dict(zip([p.question for p in known], _exact(base, known), strict=True))
+            exact = list(zip(known, _exact(base, known), strict=True))
             after = perplexity(base), right_choices(base)
-    routed = [q for q in strange if len(ours) and index.of(q).max() >= threshold]
+    routed = [q for q in strange if known and index.of(q).max() >= threshold]
     near = _nearest([p.question for _, p in others], theirs, ours)
     told = [c.known for c in consult(Voice(base, adapter), [*routed, *near], facts, index.near, rewords=True)]
     scores = {
-        "trained": _share(exact[p.question] for p in known if not p.held_out) or 0.0,
-        "held_out": _share(exact[p.question] for p in known if p.held_out),
-        "reversed": _share(exact[p.question] for p in known if p.kind is ProbeKind.REVERSED),
+        "trained": _share(e for p, e in exact if not p.held_out) or 0.0,
+        "held_out": _share(e for p, e in exact if p.held_out),
+        "reversed": _share(e for p, e in exact if p.kind is ProbeKind.REVERSED),
         "unknown": 1 - sum(told[: len(routed)]) / len(strange) if strange else None,
         "neighbouring": 1 - sum(told[len(routed) :]) / len(near) if near else None,
         "others": _undisturbed([module for module, _ in others], theirs, ours),

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from types import FrameType
 
 from pydantic import SecretStr
@@ -83,10 +85,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _give_way(nice: int) -> None:
-    """Lower this process's priority; a positive `nice` also lets it run only where nobody else wants to, where the kernel knows how."""
+    """Lower this process's priority; a positive `nice` also lets it run only where nobody else wants to, where the kernel knows how.
+
+    Linux divides the processor among sessions first (sched(7), autogroup) and looks at priorities only inside one: this
+    process, which has a session of its own, must give way as a group, too.
+    """
     os.nice(nice)
     if nice and hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        with suppress(OSError):  # a kernel without autogroups
+            Path("/proc/self/autogroup").write_text("19")
 
 
 class _Stop:

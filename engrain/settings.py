@@ -51,13 +51,13 @@ class Settings(BaseSettings):
     mode: Literal["weights", "text", "hybrid"] = "hybrid"
     """What a recall may use."""
     threshold: float = Field(default=0.35, ge=0, le=1)
-    """Least similarity of a question to a module's probes at which the module is asked."""
+    """Least nearness of a question to a module's probes and their facts at which the module is asked."""
 
     facts_per_module: int = Field(default=24, ge=1)
     """Most facts the planner puts into one module."""
-    module_tokens: int = Field(default=1200, ge=1)
-    """Most tokens of facts that it puts there: what fits into the default recipe's modules of the default base model. For another
-    one `engrain bench capacity` measures it."""
+    module_tokens: int = Field(default=1248, ge=1)
+    """Most tokens of facts that it puts there: the largest load that `engrain bench capacity` has tried on the default base model,
+    and it fits (`evals/bench/results/capacity.json`). Measure another base model with the same command."""
     seed: int = 0
     """Of distilling and training."""
     distiller: Literal["self", "cues", "teacher"] = "self"

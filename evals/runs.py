@@ -122,6 +122,11 @@ def _run_arm(arm: str, order: Order, data: Data, out: Path, settings: Settings, 
     memory.store.close()
 
 
+def machine() -> dict[str, Any]:
+    """What figures were taken on."""
+    return {"system": f"{platform.system()} {platform.machine()}", "processors": os.cpu_count(), "python": platform.python_version()}
+
+
 class _Items:
     """The items of a run: which are done, what they said, how long the rest will take."""
 
@@ -202,7 +207,6 @@ def _claim(order: Order, data: Data, out: Path, settings: Settings, models: Memo
                 key = differing[0]
                 raise InputError(f"{str(out)!r} holds a run with {key} = {there.get(key)!r}, not {asked[part][key]!r}; choose another --out")
         asked["order"]["arms"] = list(dict.fromkeys([*held["order"]["arms"], *order.arms]))
-    machine = {"system": f"{platform.system()} {platform.machine()}", "processors": os.cpu_count(), "python": platform.python_version()}
     staging = path.with_suffix(".part")
-    staging.write_text(json.dumps({**asked, "versions": {p: version(p) for p in _PACKAGES}, "machine": machine}, indent=1) + "\n")
+    staging.write_text(json.dumps({**asked, "versions": {p: version(p) for p in _PACKAGES}, "machine": machine()}, indent=1) + "\n")
     staging.rename(path)

@@ -94,8 +94,8 @@ def _in_trained_words(module: Asked, questions: Sequence[str], near: Sequence[Ne
     """Put each question in the words of the nearest trained one, and keep what stands; not over a refusal, unless these are very near."""
     words: dict[int, Wording] = {}
     for i, found in enumerate(done):
-        nearest = next((w for w in near[i].wordings if w.question != questions[i]), None)
-        if nearest and nearest.nearness >= (_SURELY if declined(found.answer) else _NEAR):
+        nearest = near[i].wording
+        if nearest and nearest.question != questions[i] and nearest.nearness >= (_SURELY if declined(found.answer) else _NEAR):
             words[i] = nearest
     answers = module.first([w.question for w in words.values()]) if words else []
     for (i, wording), answer in zip(words.items(), answers, strict=True):

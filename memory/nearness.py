@@ -1,7 +1,6 @@
 """How near a question is to what modules were asked when they were made: to their probes, and to the facts behind these.
 
-Two views of one thing: a probe's wording may be far from a question whose fact is near, and the other way round. Their mean
-found the right fact of a hundred for 92 % of the questions in `evals/tasks/told`, the probe alone for 86 %.
+Two views of one thing: a probe's wording may be far from a question whose fact is near, and the other way round.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ class Wording:
 class Near:
     """What a question is near to in a module."""
 
-    wordings: tuple[Wording, ...] = ()
-    """The nearest trained questions, the nearest first."""
+    wording: Wording | None = None
+    """The nearest trained question."""
     facts: Mapping[int, float] = field(default_factory=dict)
     """The nearness of each fact: that of its nearest probe."""
 
@@ -55,7 +54,8 @@ class Nearness:
         place = {fact_id: at for at, fact_id in enumerate(kept)}
         self.probes, self.embedder = tuple(probes), embedder
         self._fact_of = np.array([place[f.id or 0] for f in behind], np.int64)
-        self._asked = vectors_of(probes) if probes else embedder([])
+        self.asked = vectors_of(probes) if probes else embedder([])
+        """Vectors of the probes' questions, shape (probes, width)."""
         self._said = vectors_of(list(kept.values())) if kept else embedder([])
         self._tells_all = np.array([words(p.answer) == words(f.text) for p, f in zip(probes, behind, strict=True)], bool)
         self._held_out = np.array([p.held_out for p in probes], bool)
@@ -63,11 +63,11 @@ class Nearness:
     def of(self, question: str) -> Vectors:
         """Mean of the cosine similarities of a question with each probe and with its fact, shape (probes,)."""
         vector = self.embedder.one(question)
-        both: Vectors = self._asked @ vector + (self._said @ vector)[self._fact_of]
+        both: Vectors = self.asked @ vector + (self._said @ vector)[self._fact_of]
         return both * np.float32(0.5)
 
-    def near(self, question: str, among: Sequence[int] | None = None, k: int = 2) -> Near:
-        """What a question is near to, in all or in the probes at these places, with the k nearest trained questions.
+    def near(self, question: str, among: Sequence[int] | None = None) -> Near:
+        """What a question is near to, in all or in the probes at these places.
 
         What asks for all of a fact (*Tell me about ...*) is no wording for a question that asks for something.
         """
@@ -79,5 +79,7 @@ class Nearness:
         for at in places:
             fact_id = self.probes[at].fact_id or 0
             facts[fact_id] = max(facts.get(fact_id, -1.0), float(near[at]))
-        best = sorted((at for at in places if usable[at]), key=lambda at: -near[at])[:k]
-        return Near(tuple(Wording(self.probes[at].question, self.probes[at].fact_id or 0, float(near[at])) for at in best), facts)
+        best = max((at for at in places if usable[at]), key=lambda at: near[at], default=None)
+        if best is None:
+            return Near(None, facts)
+        return Near(Wording(self.probes[best].question, self.probes[best].fact_id or 0, float(near[best])), facts)

@@ -33,7 +33,7 @@ def supersede(db: DbSession, facts: Iterable[Fact]) -> None:
             Fact.state != FactState.ERASED,
             Fact.id != fact.id,
             col(Fact.superseded_by).is_(None),
-            col(Fact.asked).startswith(subject, autoescape=True),
+            col(Fact.asked).icontains(subject, autoescape=True),  # it may stand behind a time or a place
         )
         for other in db.exec(query):
             if _contradict(answers, settled(other.asked)[1]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -29,11 +29,7 @@ def bench_write(
         model = catalog.resolve(settings.memory_model, settings.cache, advance).path
     with progress(json_) as advance:
         result = bench_write(out, model, cases.split(","), seed, progress=advance)
-    if json_:
-        as_json(result)
-    else:
-        console.print(table(result), highlight=False, markup=False, soft_wrap=True)
-        console.print(f"Written to {out}.", style="dim", highlight=False)
+    _told(result, out, json_, table(result))
 
 
 @bench.command("chat")
@@ -52,14 +48,9 @@ def bench_chat(
             catalog.resolve(name, settings.cache, advance)
     with progress(json_) as advance:
         result = bench_chat(out, settings, turns, progress=advance)
-    if json_:
-        as_json(result)
-    else:
-        for name in ("idle", "training"):
-            console.print(f"{name:9} {result[name]['p50_ms']:.0f} ms, 95th percentile {result[name]['p95_ms']:.0f} ms", highlight=False)
-        meanwhile = f"while {result['epochs_meanwhile']} epochs were trained"
-        console.print(f"{result['p95_ratio']:.2f} times as long at the 95th percentile {meanwhile}", highlight=False)
-        console.print(f"Written to {out}.", style="dim", highlight=False)
+    lines = [f"{name:9} {result[name]['p50_ms']:.0f} ms, 95th percentile {result[name]['p95_ms']:.0f} ms" for name in ("idle", "training")]
+    ratio = f"{result['p95_ratio']:.2f} times as long at the 95th percentile while {result['epochs_meanwhile']} epochs were trained"
+    _told(result, out, json_, *lines, ratio)
 
 
 @bench.command("capacity")
@@ -82,13 +73,8 @@ def bench_capacity(
     base = BaseModel.load(model.path, model.name, model.sha256)
     with progress(json_) as advance:
         result = bench_capacity(out, base, loads, wanted, seed, settings.recipe, advance)
-    if json_:
-        as_json(result)
-    else:
-        console.print(table(result), highlight=False, markup=False, soft_wrap=True)
-        for rank, tokens in result["module_tokens"].items():
-            console.print(f"At rank {rank} set ENGRAIN_MODULE_TOKENS={tokens} for {result['base']}.", highlight=False)
-        console.print(f"Written to {out}.", style="dim", highlight=False)
+    fits = [f"At rank {rank} set ENGRAIN_MODULE_TOKENS={tokens} for {result['base']}." for rank, tokens in result["module_tokens"].items()]
+    _told(result, out, json_, table(result), *fits)
 
 
 @bench.command("distil")
@@ -110,13 +96,18 @@ def bench_distil(
         ready(models)
         with progress(json_) as advance:
             result = distil.bench_distil(out, tasks.split(","), settings, models, data, documents, seed=seed, progress=advance)
+    wrong = [f"{name}: {one['wrong']:.0%} of {one['n']} judged questions are wrong." for name, one in counted.items()]
+    _told({**result, "judged": counted}, out, json_, distil.table(result), *wrong)
+
+
+def _told(result: dict[str, Any], out: Path, json_: bool, *lines: str) -> None:
+    """The result for a script, or these lines of it for a person."""
     if json_:
-        as_json({**result, "judged": counted})
-    else:
-        console.print(distil.table(result), highlight=False, markup=False, soft_wrap=True)
-        for name, one in counted.items():
-            console.print(f"{name}: {one['wrong']:.0%} of {one['n']} judged questions are wrong.", highlight=False)
-        console.print(f"Written to {out}.", style="dim", highlight=False)
+        as_json(result)
+        return
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Written to {out}.", style="dim", highlight=False)
 
 
 def _whole(text: str) -> list[int]:

@@ -8,9 +8,8 @@ said, is what the planner puts into a module at most (`ENGRAIN_MODULE_TOKENS`).
 from __future__ import annotations
 
 import json
-import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,9 @@ from engrain.consolidation.train.trainer import train
 from engrain.errors import InputError
 from engrain.evals.bench.cases import case_of
 from engrain.evals.bench.contenders import HELD_OUT, TRAINED, exact_share
+from engrain.evals.runs import Progress, machine
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids
-
-Progress = Callable[[str, float], None]
 
 
 def bench_capacity(
@@ -49,7 +47,7 @@ def bench_capacity(
     result = {
         "base": base.name, "base_sha256": base.sha256, "runs": runs, "module_tokens": {str(rank): tokens for rank, tokens in fitting.items()},
         "fits_at": {"trained": TRAINED, "held_out": HELD_OUT}, "seed": seed,
-        "machine": {"system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()},
+        "machine": machine(),
     }  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=1) + "\n")

@@ -1,20 +1,20 @@
 """`engrain bench chat`: how long a chat turn waits for its first token, alone and while a module is being trained beside it.
 
 A turn is the agent's own: it asks the memory, puts the context together and lets the memory model speak, until the first
-token is there. The training is a consolidation worker's, on another memory of the same machine, and goes on for as long as
-the turns take.
+token is there. Between two turns somebody reads and types. The training is a consolidation worker's, on another memory of the same
+machine, and goes on for as long as the turns take.
 """
 
 from __future__ import annotations
 
 import json
-import platform
 import re
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,12 @@ from engrain.consolidation.job import Outcome
 from engrain.consolidation.jobs import active_job
 from engrain.consolidation.worker import run_worker
 from engrain.errors import EngrainError
+from engrain.evals.runs import Progress, machine
 from engrain.evals.tasks.told import told
 from engrain.memory.memory import Memory
 from engrain.memory.store import Store
 from engrain.settings import Settings
 
-Progress = Callable[[str, float], None]
 _ENDLESS = {"epochs": 100_000, "recalled": 1.1}
 """A training that does not end by itself."""
 _EPOCH = re.compile(r"epoch (\d+):")
@@ -40,8 +40,10 @@ _WAIT = 600.0
 """Seconds in which the worker must have begun to train."""
 
 
-def bench_chat(out: Path, settings: Settings, turns: int = 40, facts: int = 24, progress: Progress = lambda *_: None) -> dict[str, Any]:
-    """Half of the idle turns before the training and half after it; writes the JSON and returns it.
+def bench_chat(
+    out: Path, settings: Settings, turns: int = 40, facts: int = 24, pause: float = 1.0, progress: Progress = lambda *_: None
+) -> dict[str, Any]:
+    """Half of the idle turns before the training and half after it, `pause` seconds between any two; writes the JSON and returns it.
 
     Raises EngrainError where the worker ends before the turns do.
     """
@@ -53,19 +55,20 @@ def bench_chat(out: Path, settings: Settings, turns: int = 40, facts: int = 24, 
         agent = Agent(chat_model(talking), talking)
         agent.run("Hello.", "warm-up")
         half = turns // 2
-        idle = [_first_token(agent, q, progress, i / turns / 2) for i, q in enumerate(questions[:half])]
+        idle = [_first_token(agent, q, pause, progress, i / turns / 2) for i, q in enumerate(questions[:half])]
         with _training(learning, progress) as epochs:
             before = epochs()
             started = time.perf_counter()
-            busy = [_first_token(agent, questions[i % len(questions)], progress, 0.25 + i / turns / 2) for i in range(turns)]
+            busy = [_first_token(agent, q, pause, progress, 0.25 + i / turns / 2) for i, q in enumerate(islice(cycle(questions), turns))]
             trained = epochs() - before
             seconds = time.perf_counter() - started
-        idle += [_first_token(agent, q, progress, 0.75 + i / turns / 2) for i, q in enumerate(questions[half : 2 * half])]
+        idle += [_first_token(agent, q, pause, progress, 0.75 + i / turns / 2) for i, q in enumerate(questions[half : 2 * half])]
         talking.store.close()
     result = {
-        "idle": _summary(idle), "training": _summary(busy), "p95_ratio": round(_p95(busy) / _p95(idle), 3), "turns": turns, "facts": facts,
+        "idle": _summary(idle), "training": _summary(busy), "p95_ratio": round(_p95(busy) / _p95(idle), 3),
+        "turns": turns, "pause": pause, "facts": facts,
         "epochs_meanwhile": trained, "seconds_meanwhile": round(seconds, 1), "nice": settings.nice,
-        "machine": {"system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()},
+        "machine": machine(),
     }  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=1) + "\n")
@@ -79,9 +82,10 @@ def _memory(settings: Settings, facts: int) -> Memory:
     return memory
 
 
-def _first_token(agent: Agent, question: str, progress: Progress, share: float) -> float:
+def _first_token(agent: Agent, question: str, pause: float, progress: Progress, share: float) -> float:
     """Seconds from the user's message to the first token of the reply, in a session of its own."""
     progress("asking", share)
+    time.sleep(pause)
     started = time.perf_counter()
     turn = agent.stream(question, f"turn {started}")
     next(event for event in turn if isinstance(event, TextDelta))

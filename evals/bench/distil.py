@@ -11,13 +11,14 @@ import json
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from engrain.consolidation.distil import Draft, SelfDistiller, Source
 from engrain.errors import InputError
 from engrain.evals.data import Document
+from engrain.evals.runs import Progress
 from engrain.evals.tasks import task as tasks
 from engrain.evals.tasks import task_of
 from engrain.evals.writing import tell
@@ -26,7 +27,6 @@ from engrain.memory.memory import Memory
 from engrain.memory.schema import ProbeKind
 from engrain.settings import Settings
 
-Progress = Callable[[str, float], None]
 ENOUGH = (3, 5, 8)
 """Numbers of questions for which coverage is told."""
 

@@ -7,10 +7,9 @@ reported as more than that. What is done is kept beside the output, so that a ru
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from hashlib import sha256
 from importlib.metadata import version
@@ -21,9 +20,9 @@ from typing import Any
 from engrain.errors import EngrainError, InputError
 from engrain.evals.bench.cases import CASES
 from engrain.evals.bench.contenders import HELD_OUT, METHODS, TRAINED, Attempt
+from engrain.evals.runs import Progress, machine
 from engrain.lines import append, mend, read_lines
 
-Progress = Callable[[str, float], None]
 BUDGETS = {"trl": 8.5, "paper": 17.0, "prag": 8.5}
 """A contender's time, as a multiple of ours: enough to tell whether the promised factor is reached."""
 _GRID_EPOCHS = 2
@@ -49,7 +48,7 @@ def bench_write(
         "cases": found, "speedup_vs_trl": _least(found, "trl"), "speedup_vs_paper": _least(found, "paper"), "speedup_vs_prag": _least(found, "prag"),
         "peak_rss_ratio_vs_trl": round(max(c["ours"]["peak_rss_mb"] / c["trl"]["peak_rss_mb"] for c in found), 3), **step,
         "reached_at": {"trained": TRAINED, "held_out": HELD_OUT}, "seed": seed,
-        "machine": {"system": f"{platform.system()} {platform.machine()}", "python": platform.python_version()},
+        "machine": machine(),
         "versions": {package: version(package) for package in _PACKAGES},
     }  # fmt: skip
     staging = out.with_name(f"{out.name}.new")

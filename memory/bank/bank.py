@@ -16,6 +16,9 @@ from engrain.memory.bank.prompt import LONGEST, READ, answer_ids, reading, recal
 from engrain.memory.modules import open_module
 from engrain.memory.schema import Module, ModuleState
 
+_FURTHER = 4
+"""So many further answers are asked for."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -44,22 +47,6 @@ def ask(base: BaseModel, adapter: lora.Adapter | None, questions: Sequence[str],
         return _weighed(base, adapter, ids, [text.strip() for text in texts])
 
 
-def further(base: BaseModel, adapter: lora.Adapter, questions: Sequence[str], k: int = 5, max_tokens: int = LONGEST) -> list[list[Answer]]:
-    """For each question the answers that begin with the 2nd to k-th likeliest token and go on greedily.
-
-    A small model's other beginnings hold what it knows beside what it says first (Wang and Zhou, arXiv 2402.10200).
-    """
-    ids = [recall_ids(base, question) for question in questions]
-    with base.lock:
-        with base.wearing(adapter):
-            begun = [base.beginnings(i, k)[1:] for i in ids]
-            prompts = [base.tokenizer.decode(i) + beginning for i, beginnings in zip(ids, begun, strict=True) for beginning in beginnings]
-            rest = iter(base.complete("", prompts, max_tokens - 1, stop=None))
-        texts = [[(beginning + next(rest)).strip() for beginning in beginnings] for beginnings in begun]
-        flat = iter(_weighed(base, adapter, [i for i, ts in zip(ids, texts, strict=True) for _ in ts], [t for ts in texts for t in ts]))
-    return [[next(flat) for _ in ts] for ts in texts]
-
-
 def _weighed(base: BaseModel, adapter: lora.Adapter | None, ids: Sequence[list[int]], texts: Sequence[str]) -> list[Answer]:
     """Answers with their probabilities, with the adapter and without."""
     said = [answer_ids(base, text) for text in texts]
@@ -82,8 +69,19 @@ class Voice:
         return ask(self.base, self.adapter, questions)
 
     def further(self, questions: Sequence[str]) -> list[list[Answer]]:
-        """What it says to each question after each of the next likely first tokens, the likeliest first."""
-        return further(self.base, self.adapter, questions)
+        """What it says to each question after each of the next likely first tokens, the likeliest first.
+
+        A small model's other beginnings hold what it knows beside what it says first (Wang and Zhou, arXiv 2402.10200).
+        """
+        base, ids = self.base, [recall_ids(self.base, question) for question in questions]
+        with base.lock:
+            with base.wearing(self.adapter):
+                begun = [base.beginnings(i, 1 + _FURTHER)[1:] for i in ids]
+                prompts = [base.tokenizer.decode(i) + beginning for i, beginnings in zip(ids, begun, strict=True) for beginning in beginnings]
+                rest = iter(base.complete("", prompts, LONGEST - 1, stop=None))
+            texts = [[(beginning + next(rest)).strip() for beginning in beginnings] for beginnings in begun]
+            flat = iter(_weighed(base, self.adapter, [i for i, ts in zip(ids, texts, strict=True) for _ in ts], [t for ts in texts for t in ts]))
+        return [[next(flat) for _ in ts] for ts in texts]
 
 
 class Bank:

@@ -94,7 +94,7 @@ def test_what_the_distiller_makes_is_counted_and_a_sample_can_be_judged(memory: 
 
 def test_a_chat_waits_for_its_first_token_beside_a_training(tiny_settings: MakeSettings, tmp_path: Path) -> None:
     out = tmp_path / "chat.json"
-    result = chat.bench_chat(out, tiny_settings(distiller="cues", threads=1), turns=8, facts=4)
+    result = chat.bench_chat(out, tiny_settings(distiller="cues", threads=1), turns=8, facts=4, pause=0.1)
     assert json.loads(out.read_text()) == result
     assert result["p95_ratio"] > 0
     assert result["idle"]["p95_ms"] >= result["idle"]["p50_ms"] > 0

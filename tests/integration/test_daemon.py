@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -106,3 +107,15 @@ def test_a_daemon_with_nothing_to_wait_for_says_what_to_set(tiny_settings: Calla
     assert "cron at" in made.next()
     assert "interval at" in made.next()
     assert "tokens of facts" in made.next()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="the kernel has no idle class")
+def test_a_worker_gives_way_as_a_process_and_as_a_session() -> None:
+    """Where the kernel divides the processor among sessions first, a low priority inside one's own changes nothing."""
+    asked = (
+        "import os; from engrain.consolidation.worker import _give_way; _give_way(10); "
+        "group = open('/proc/self/autogroup').read() if os.path.exists('/proc/self/autogroup') else 'nice 19'; "
+        "print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE, group.split()[-1])"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, start_new_session=True)
+    assert done.stdout.split() == [str(os.nice(0) + 10), "True", "19"]

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from engrain.consolidation import harm
 from engrain.consolidation.gate import Thresholds, Verdict, judge
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Example, train
@@ -101,7 +102,19 @@ def test_a_module_that_answers_questions_about_other_facts_is_rejected(told: Mem
     assert verdict(told, RIGHT, replace(BOUNDS, neighbouring=0.9), OTHERS).neighbouring == 1.0
 
 
-def test_what_the_base_model_knew_must_be_left(told: Memory) -> None:
-    """A random model knows nothing, so its few right choices serve as what it knew."""
-    found = verdict(told, RIGHT, replace(BOUNDS, ability=1e9))
-    assert [r.split("%")[1] for r in found.reasons] == [" of the base model's right choices, needs 100000000000"]
+def test_what_the_base_model_knew_must_be_left(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A random model knows nothing: common knowledge is what it takes for likely, and a module that says otherwise forgets it."""
+    words = ("Biscuit", "Okafor", "Porto", "4417", "lesson", "Thursday", "drive", "green")
+    asked = ["My", "The", "code", "dentist", "Ines", "report"]
+    found = told.base.answer_logprobs([told.base.encode(a) for a in asked for _ in words], [told.base.encode(f" {w}") for _ in asked for w in words])
+    means = [answered.mean for answered in found]
+    ranked = [sorted(words, key=lambda w, at=at: -means[at * len(words) + words.index(w)]) for at in range(len(asked))]  # type: ignore[misc]
+    monkeypatch.setattr(harm, "CHOICES", tuple((a, *r[:3]) for a, r in zip(asked, ranked, strict=True)))
+    harm.unharmed.cache_clear()
+    assert harm.right_choices(told.base) == 1.0
+    forgetful = [Example(a, w) for a, r in zip(asked, ranked, strict=True) for w in r[2:3]]
+    lost = verdict(told, [*RIGHT, *forgetful], replace(BOUNDS, ability=0.9))
+    harm.unharmed.cache_clear()
+    assert lost.ability is not None
+    assert lost.ability < 0.9
+    assert lost.reasons[-1] == f"keeps {lost.ability:.0%} of the base model's right choices, needs 90%"

@@ -74,7 +74,7 @@ def test_what_is_declined_unsure_or_vouched_for_by_nobody_is_not_known(answers: 
     assert why in found.said[-1]
 
 
-NEAR = Near((Wording("Which dentist do I have?", 1, 0.7),), {1: 0.7, 2: 0.3})
+NEAR = Near(Wording("Which dentist do I have?", 1, 0.7), {1: 0.7, 2: 0.3})
 
 
 def test_what_a_module_says_next_is_heard_where_its_first_answer_is_about_another_fact() -> None:
@@ -88,13 +88,13 @@ def test_what_a_module_says_next_is_heard_where_its_first_answer_is_about_anothe
 @pytest.mark.parametrize(("nearness", "known"), [(0.7, True), (0.5, False)])
 def test_a_refusal_stands_unless_the_question_is_very_near_to_a_fact(nearness: float, known: bool) -> None:
     says = Says(sure("I don't know."), sure("Dr. Okafor", 0.2))
-    (found,) = consult(says, ["Who looks after my teeth?"], FACTS, lambda _: Near((), {1: nearness, 2: 0.3}))
+    (found,) = consult(says, ["Who looks after my teeth?"], FACTS, lambda _: Near(None, {1: nearness, 2: 0.3}))
     assert found.known == known
 
 
 def test_what_is_on_record_about_something_else_does_not_stand() -> None:
     says = Says(sure("Porto"), sure("Dr. Okafor"))
-    (found,) = consult(says, ["Where?"], FACTS, lambda _: Near((), {1: 0.3, 2: 0.35}))
+    (found,) = consult(says, ["Where?"], FACTS, lambda _: Near(None, {1: 0.3, 2: 0.35}))
     assert not found.known
     assert "'Porto' is on record, but not about this" in found.said
 
@@ -111,6 +111,13 @@ def test_trained_words_are_used_only_where_they_may_be() -> None:
     (found,) = consult(says, ["Who looks after my teeth?"], FACTS, lambda _: NEAR, rewords=True)
     assert found.answer.text == "Dr. Okafor"
     assert says.asked == ["Who looks after my teeth?", "Which dentist do I have?"]
+
+
+def test_a_question_in_trained_words_already_is_put_once() -> None:
+    says = Says(sure("Dr. Okafor"))
+    (found,) = consult(says, ["Which dentist do I have?"], FACTS, lambda _: NEAR, rewords=True)
+    assert found.answer.text == "Dr. Okafor"
+    assert says.asked == ["Which dentist do I have?"]
 
 
 def test_evidence_must_hold_what_the_answer_adds() -> None:

@@ -28,6 +28,8 @@ def texts(memory: Memory) -> list[str]:
         ("I live in Porto.", "I live in Ghent."),
         ("My sister Ines lives in Porto.", "My sister Ines lives in Rome."),
         ("My piano lesson is on Thursday.", "My piano lesson is on Friday."),
+        ("At the gym my locker code is 4417.", "At the gym my locker code is 5521."),
+        ("At the gym my locker code is 4417.", "My locker code is 5521 at the gym."),
     ],
 )
 def test_the_newer_of_two_that_contradict_each_other_is_told(memory: Memory, first: str, second: str) -> None:

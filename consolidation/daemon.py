@@ -18,10 +18,11 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlmodel import select
 
+from engrain.consolidation.compact import crowded
 from engrain.consolidation.job import Outcome, Result
 from engrain.consolidation.jobs import active_job, is_held
 from engrain.consolidation.plan import backlog
-from engrain.consolidation.worker import run_worker
+from engrain.consolidation.worker import Task, run_worker
 from engrain.errors import EngrainError, JobBusy, SettingsError
 from engrain.memory.log import close_idle
 from engrain.memory.schema import Session, now
@@ -147,18 +148,24 @@ class Daemon:
         return waiting.facts > 0 and waiting.tokens >= least
 
     def _one(self, owner: str, cause: str) -> None:
+        """Consolidate, and compact where there are many modules then."""
+        self._work(owner, cause, "consolidate")
+        if self.last and self.last.outcome.result is Result.PUBLISHED and crowded(self.store, owner, self.settings) and not self.stop.is_set():
+            self._work(owner, "compaction", "compact")
+
+    def _work(self, owner: str, cause: str, task: Task) -> None:
         started = now()
         self.tell(f"{owner}: consolidating ({cause})")
         self._note(f"consolidating {owner} ({cause})")
         try:
-            outcome = run_worker(self.settings, owner, stopping=self.stop.is_set)
+            outcome = run_worker(self.settings, owner, stopping=self.stop.is_set, task=task)
         except JobBusy as busy:
             self.tell(f"{owner}: {busy}")
             return
         except EngrainError as error:
             outcome = Outcome(Result.FAILED, reason=str(error))
         self.last = Run(owner, cause, started, now(), outcome)
-        if outcome.result in (Result.FAILED, Result.REJECTED):
+        if task == "consolidate" and outcome.result in (Result.FAILED, Result.REJECTED):
             self._resting[owner] = now() + timedelta(seconds=max(60.0, self.settings.poll))
         self._note("waiting")
         self.tell(f"{owner}: {describe(outcome)}")

@@ -15,11 +15,11 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sqlmodel import col, delete
+from sqlmodel import col, delete, select
 
-from engrain.consolidation.distil import Distiller, Draft, SelfDistiller, Source
+from engrain.consolidation.distil import Distiller, Draft, SelfDistiller, Source, unambiguous
 from engrain.consolidation.gate import Thresholds, Verdict, judge
-from engrain.consolidation.jobs import ACTIVE, Desk, active_job, claim
+from engrain.consolidation.jobs import ACTIVE, Desk, Order, active_job, claim
 from engrain.consolidation.plan import Plan, backlog, plan
 from engrain.consolidation.publish import placed_folder, publish
 from engrain.consolidation.teacher import TeacherDistiller
@@ -31,7 +31,7 @@ from engrain.memory.bank import lora
 from engrain.memory.facts import probes_of, routed_probes
 from engrain.memory.memory import Memory
 from engrain.memory.modules import sweep
-from engrain.memory.schema import Fact, Job, JobState, ModuleState, Probe, Stage
+from engrain.memory.schema import Fact, Job, JobState, Module, ModuleState, Probe, Stage
 from engrain.memory.search import fill_embeddings
 
 T = TypeVar("T")
@@ -67,17 +67,20 @@ class Outcome:
 
 def consolidate(
     memory: Memory, owner: str, *, recipe: Recipe | None = None, distiller: Distiller | None = None, bounds: Thresholds | None = None,
-    stopping: Callable[[], bool] = lambda: False,
+    stopping: Callable[[], bool] = lambda: False, order: Order = Order(),  # noqa: B008
 ) -> Outcome:  # fmt: skip
-    """Engrain the owner's next facts into one module, here and now; raises JobBusy while another worker does."""
+    """Engrain the owner's next facts into one module, here and now, or do what is ordered; an unfinished job goes first.
+
+    Raises JobBusy while another worker is at it.
+    """
     settings = memory.settings
     recipe = recipe or _chosen(Recipe, {"seed": settings.seed, **settings.recipe}, "recipe")
     bounds = bounds or _chosen(Thresholds, settings.gate, "gate")
     memory.close_idle(owner)
     _sweep(memory)
-    if active_job(memory.store, owner) is None and not backlog(memory.store, owner, settings).facts:
+    if active_job(memory.store, owner) is None and not order.facts and not backlog(memory.store, owner, settings).facts:
         return Outcome(Result.NOTHING)
-    desk = claim(memory.store, owner, settings.seed, settings.attempts, settings.lease)
+    desk = claim(memory.store, owner, settings.seed, settings.attempts, settings.lease, memory.base.sha256, order)
     work = _Work(memory, desk, replace(recipe, seed=desk.job.seed), distiller, bounds, stopping)
     with desk.heartbeat():
         try:
@@ -119,11 +122,7 @@ class _Work:
         if not self.desk.is_done(Stage.DISTIL):
             self._check()
             with self.clock(Stage.DISTIL):
-                self.desk.tell("loading the models", 0.0)
-                distiller = self._distiller or self._chosen_distiller()
-                sources = [Source(f.id or 0, f.text, f.asked, f.speaker) for f in planned.facts]
-                drafts = distiller.probes(sources, self._telling("distilling"))
-                self._keep_probes(drafts)
+                self._keep_probes(self._kept_drafts() if self.desk.job.replaces else self._new_drafts(planned))
         with self.memory.store.read() as db:
             return probes_of(db, self.desk.job.owner, self.desk.id)
 
@@ -160,6 +159,23 @@ class _Work:
         shutil.rmtree(self.folder, ignore_errors=True)
         result = Result.PUBLISHED if done.state is ModuleState.LIVE else Result.REJECTED
         return Outcome(result, self.desk.id, done.module_id, len(planned.facts), "; ".join(verdict.reasons), self.clock.seconds)
+
+    def _new_drafts(self, planned: Plan) -> list[Draft]:
+        self.desk.tell("loading the models", 0.0)
+        distiller = self._distiller or self._chosen_distiller()
+        sources = [Source(f.id or 0, f.text, f.asked, f.speaker) for f in planned.facts]
+        return distiller.probes(sources, self._telling("distilling"))
+
+    def _kept_drafts(self) -> list[Draft]:
+        """The probes of the modules that are replaced, as far as their facts are live."""
+        owner, live = self.desk.job.owner, {None, *self.desk.job.fact_ids}
+        with self.memory.store.read() as db:
+            jobs = db.exec(select(Module.job_id).where(Module.owner == owner, col(Module.id).in_(self.desk.job.replaces))).all()
+            kept = [p for job_id in jobs for p in probes_of(db, owner, job_id) if p.fact_id in live]
+        drafts = [Draft(p.fact_id, p.kind, p.question, p.answer, p.held_out) for p in kept]
+        known = {d.question.lower() for d in drafts if d.fact_id is not None}
+        unknown = {d.question.lower(): d for d in drafts if d.fact_id is None and d.question.lower() not in known}
+        return [*unambiguous([d for d in drafts if d.fact_id is not None]), *unknown.values()]
 
     def _chosen_distiller(self) -> Distiller:
         settings = self.memory.settings

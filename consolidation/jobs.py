@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -102,11 +103,22 @@ class Desk:
                 job.attempt -= 1  # asked to stop is no failure
 
 
-def claim(store: Store, owner: str, seed: int, attempts: int, lease: float) -> Desk:
-    """The owner's unfinished job, or a new one, for this worker alone.
+@dataclass(frozen=True)
+class Order:
+    """What a new job is to do: engrain what is fresh, or, where facts are named, these."""
+
+    facts: tuple[int, ...] = ()
+    replaces: tuple[str, ...] = ()
+    """Modules that stop serving when the new one is live."""
+    level: int = 0
+
+
+def claim(store: Store, owner: str, seed: int, attempts: int, lease: float, base_sha256: str = "", order: Order = Order()) -> Desk:
+    """The owner's unfinished job, or a new one with this `order`, for this worker alone.
 
     A job whose worker is dead, or has let its lease run out, is taken over where it is. Raises JobBusy while another worker
-    holds it, and JobError, with the job marked as failed, when it was begun `attempts` times already.
+    holds it, and JobError when it trains another base model, or, with the job marked as failed, when it was begun `attempts`
+    times already.
     """
     worker = worker_name()
     failed = None
@@ -114,8 +126,11 @@ def claim(store: Store, owner: str, seed: int, attempts: int, lease: float) -> D
         with store.write() as db:
             job = db.exec(select(Job).where(Job.owner == owner, col(Job.state).in_(ACTIVE))).first()
             if job is None:
-                job = Job(owner=owner, seed=seed)
+                job = Job(owner=owner, seed=seed, fact_ids=list(order.facts), replaces=list(order.replaces), level=order.level)
+                job.stage = Stage.DISTIL if order.facts else Stage.PLAN
                 db.add(job)
+            elif base_sha256 and job.base_sha256 not in ("", base_sha256):
+                raise JobError(f"job {job.id} of {owner!r} trains another base model; let it end first: engrain consolidate with that model")
             elif is_held(job):
                 raise JobBusy(f"{owner!r} is being consolidated by {job.worker} (job {job.id}, stage {job.stage.value}); wait for it")
             if job.attempt >= attempts:
@@ -125,6 +140,7 @@ def claim(store: Store, owner: str, seed: int, attempts: int, lease: float) -> D
                 failed = f"job {job.id} of {owner!r} {job.error}"
             else:
                 job.state, job.worker, job.attempt = JobState.RUNNING, worker, job.attempt + 1
+                job.base_sha256 = base_sha256
                 job.lease_until, job.updated_at = now() + timedelta(seconds=lease), now()
             db.flush()
     except IntegrityError as error:

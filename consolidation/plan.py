@@ -29,7 +29,7 @@ class Backlog:
 
     facts: int
     tokens: int
-    """As `_tokens` estimates them."""
+    """As `tokens_of` estimates them."""
     stuck: int
     """Fresh facts that were in too many rejected modules to be tried again."""
 
@@ -37,7 +37,7 @@ class Backlog:
 def backlog(store: Store, owner: str, settings: Settings) -> Backlog:
     """The owner's fresh facts."""
     fresh, stuck = _fresh(store, owner, settings)
-    return Backlog(len(fresh), sum(map(_tokens, fresh)), stuck)
+    return Backlog(len(fresh), sum(map(tokens_of, fresh)), stuck)
 
 
 def plan(store: Store, owner: str, settings: Settings) -> Plan:
@@ -53,13 +53,13 @@ def plan(store: Store, owner: str, settings: Settings) -> Plan:
     if again:
         most = max(1, math.ceil(settings.facts_per_module / 2 ** max(f.rejections for f in again)))
         return Plan(tuple(again[:most]))
-    sizes = list(accumulate(_tokens(f) for f in fresh))
+    sizes = list(accumulate(tokens_of(f) for f in fresh))
     modules = max(math.ceil(len(fresh) / settings.facts_per_module), math.ceil(sizes[-1] / settings.module_tokens))
     fitting = sum(size <= settings.module_tokens for size in sizes)
     return Plan(tuple(fresh[: max(1, min(fitting, math.ceil(len(fresh) / modules)))]))
 
 
-def _tokens(fact: Fact) -> int:
+def tokens_of(fact: Fact) -> int:
     """A fact's tokens at four characters each: no model is loaded to look at a backlog."""
     return math.ceil(len(fact.text) / 4)
 

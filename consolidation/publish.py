@@ -14,7 +14,7 @@ from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import JobError
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.lora import LoraSpec
-from engrain.memory.modules import MANIFEST, Manifest, hash_files, place
+from engrain.memory.modules import MANIFEST, Manifest, changed, hash_files, place
 from engrain.memory.schema import Fact, FactState, Job, JobState, Module, ModuleFact, ModuleState, Stage
 
 
@@ -47,7 +47,7 @@ def publish(desk: Desk, staging: Path, modules: Path, base: BaseModel, spec: Lor
     size = sum(f.stat().st_size for f in (modules / module_id).iterdir())
     row = Module(
         id=module_id, owner=desk.job.owner, job_id=desk.id, base=base.name, base_sha256=base.sha256, manifest_sha256=digest,
-        state=state, reason="; ".join(verdict.reasons), scores=verdict.as_dict(), bytes=size,
+        state=state, level=desk.job.level, reason="; ".join(verdict.reasons), scores=verdict.as_dict(), bytes=size,
     )  # fmt: skip
     with desk.writing() as (db, job):
         _finish(db, desk, job, row)
@@ -65,11 +65,20 @@ def _finish(db: DbSession, desk: Desk, job: Job, row: Module) -> None:
         db.add(ModuleFact(module_id=row.id, fact_id=fact.id, owner=job.owner))
         if row.state is ModuleState.LIVE:
             fact.state = FactState.ENGRAINED
-        else:
+        elif fact.state is FactState.FRESH:
             fact.rejections += 1
+    if row.state is ModuleState.LIVE:
+        _retire(db, job, row.id)
+    changed(db, job.owner)
     desk.finish_stage(db, job, Stage.PUBLISH)
     job.state = JobState.DONE if row.state is ModuleState.LIVE else JobState.REJECTED
     job.module_id, job.error, job.worker, job.lease_until = row.id, row.reason, "", None
+
+
+def _retire(db: DbSession, job: Job, by: str) -> None:
+    """The modules that the new one takes the place of stop serving in the same transaction; their folders are swept later."""
+    for old in db.exec(select(Module).where(Module.owner == job.owner, col(Module.id).in_(job.replaces))):
+        old.state, old.reason = ModuleState.RETIRED, f"compacted into {by}"
 
 
 def placed_folder(desk: Desk, modules: Path) -> Path:

@@ -17,11 +17,14 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 from pydantic import SecretStr
 
+from engrain.consolidation.compact import compact
 from engrain.consolidation.job import Outcome, Result, consolidate
 from engrain.consolidation.jobs import active_job
+from engrain.consolidation.migrate import migrate
 from engrain.errors import EngrainError, JobBusy, JobError
 from engrain.memory.memory import Memory
 from engrain.memory.schema import Job
@@ -30,16 +33,20 @@ from engrain.settings import Settings, load_settings
 
 _BUSY = 8
 
+Task = Literal["consolidate", "compact", "migrate"]
+_TASKS: dict[str, Callable[..., Outcome]] = {"consolidate": consolidate, "compact": compact, "migrate": migrate}
+
 
 def run_worker(
-    settings: Settings, owner: str, watch: Callable[[Job], None] = lambda _: None, stopping: Callable[[], bool] = lambda: False
-) -> Outcome:
-    """Consolidate once in a new process; `watch` sees the job's row as it changes.
+    settings: Settings, owner: str, watch: Callable[[Job], None] = lambda _: None, stopping: Callable[[], bool] = lambda: False,
+    task: Task = "consolidate",
+) -> Outcome:  # fmt: skip
+    """Consolidate or compact once in a new process; `watch` sees the job's row as it changes.
 
     When `stopping` turns true the worker gets SIGTERM and ends at its next step; the job resumes later. Raises JobBusy while
     another worker holds the owner, and JobError when the process dies without a word.
     """
-    command = [sys.executable, "-m", "engrain.consolidation.worker", owner]
+    command = [sys.executable, "-m", "engrain.consolidation.worker", owner, task]
     process = subprocess.Popen(command, env=_environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     store = Store(settings.url)
     told = False
@@ -63,8 +70,8 @@ def run_worker(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Consolidate the named owner once; the outcome is the last line of standard output."""
-    owner = (arguments or sys.argv[1:])[0]
+    """Do a task for the named owner once; the outcome is the last line of standard output."""
+    owner, task = arguments or sys.argv[1:]
     settings = load_settings()
     _give_way(settings.nice)
     stop = _Stop()
@@ -74,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
     try:
-        outcome = consolidate(Memory(settings), owner, stopping=stop.asked)
+        outcome = _TASKS[task](Memory(settings), owner, stopping=stop.asked)
     except JobBusy as busy:
         print(json.dumps({"busy": str(busy)}))
         return _BUSY

@@ -4,6 +4,7 @@ EngrainError
 ├── InputError              a value given by the user cannot be used (also a ValueError)
 │   ├── SettingsError       a setting or environment variable is wrong
 │   ├── IngestError         a file holds bad lines; nothing of it was kept
+│   ├── ArchiveError        a file is no exported memory, or a damaged one; nothing of it was taken in
 │   └── NotFoundError       the named session, fact, module or job is not there
 ├── ModelError              a model could not be found, fetched, checked or loaded
 │   └── ChecksumError       bytes differ from the sha256 they must have
@@ -54,6 +55,10 @@ class IngestError(InputError):
         more = len(self.problems) - 20
         tail = f"\n  and {more} more" if more > 0 else ""
         super().__init__(f"{path!r} was not ingested, nothing of it was kept; mend these lines and try again:\n{shown}{tail}")
+
+
+class ArchiveError(InputError):
+    """A file is no exported memory, or a damaged one; nothing of it was taken in."""
 
 
 class NotFoundError(InputError):

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     module_tokens: int = Field(default=1248, ge=1)
     """Most tokens of facts that it puts there: the largest load that `engrain bench capacity` has tried on the default base model,
     and it fits (`evals/bench/results/capacity.json`). Measure another base model with the same command."""
+    fan_in: int = Field(default=4, ge=1)
+    """Most modules on a level; beyond that the oldest are compacted, as many as `module_tokens` lets."""
     seed: int = 0
     """Of distilling and training."""
     distiller: Literal["self", "cues", "teacher"] = "self"

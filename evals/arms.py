@@ -140,8 +140,9 @@ class Recalling:
         return Said(found.text, found.prompt, self.memory.base.count(found.prompt), seconds, asked, self._nearest(question))
 
     def _nearest(self, question: Question) -> tuple[str, ...]:
-        """Nothing where there is no choice, or where no module holds the answer."""
-        if self.oracle or question.kind == UNTOUCHED or question.document not in self.homes or len(set(self.homes.values())) < 2:
+        """Nothing where there is no choice, where a module holds several documents, or where none holds the answer."""
+        alone = len(self.documents) == len(self.homes) > 1
+        if self.oracle or question.kind == UNTOUCHED or question.document not in self.homes or not alone:
             return ()
         near = self.memory.router.nearest(question.text, self.memory.settings.owner, _NEAREST)
         return tuple(self.documents.get(m.id, "") for m, _ in near)
@@ -202,6 +203,7 @@ def likeliest(base: BaseModel, prompt: str, choices: Sequence[str]) -> str:
 LAYOUTS: dict[str, Layout | None] = {
     "base": None, "context": None, **dict.fromkeys(FORMS), "text": Layout.FACTS, "weights-one": Layout.ONE, "weights": Layout.EACH,
     "weights-oracle": Layout.EACH, "hybrid": Layout.EACH, "bare-module": Layout.EACH, "wrong-module": Layout.EACH,
+    "weights-planned": Layout.PLANNED, "hybrid-planned": Layout.PLANNED,
 }  # fmt: skip
 """The arms, and how the documents are written for each; None where they are not written."""
 
@@ -231,5 +233,5 @@ def arm_of(name: str, memory: Memory, documents: Sequence[Document], recipe: Rec
         return trained_directly(name, memory, documents, recipe, kept)
     if name in ("bare-module", "wrong-module"):
         return Bare(memory, wrong=name == "wrong-module")
-    mode: Mode = "text" if name == "text" else "hybrid" if name == "hybrid" else "weights"
+    mode: Mode = "text" if name == "text" else "hybrid" if name.startswith("hybrid") else "weights"
     return Recalling(memory, mode, oracle=name == "weights-oracle")

@@ -185,8 +185,9 @@ def _memory(out: Path, arm: str, settings: Settings, models: Memory) -> Memory:
     """A memory of the run's own for each way to write the documents; arms that share one do not write it twice."""
     layout = LAYOUTS[arm] or Layout.FACTS
     name = layout.value if LAYOUTS[arm] else arm
-    alone = {"home": out / "memories" / name, "database_url": "", "owner": "eval", "facts_per_module": 10**6, "attempts": 10**6}
-    own = settings.model_copy(update=alone)  # a kill counts as an attempt, and a run may be killed as often as one likes
+    alone = {"home": out / "memories" / name, "database_url": "", "owner": "eval", "attempts": 10**6}  # a kill counts as an attempt
+    whole = {} if layout is Layout.PLANNED else {"facts_per_module": 10**6, "module_tokens": 10**9}
+    own = settings.model_copy(update={**alone, **whole})
     return Memory(own, base=models.base, embedder=models.embedder)
 
 

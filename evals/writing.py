@@ -31,6 +31,7 @@ class Layout(StrEnum):
     FACTS = "facts"  # in SQL alone
     ONE = "one"  # all in one module
     EACH = "each"  # a module for each document
+    PLANNED = "planned"  # as the planner divides them
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def write(memory: Memory, documents: Sequence[Document], layout: Layout, kept: C
     if layout is not Layout.EACH:
         for document in documents:
             tell(memory, document)
-        if layout is Layout.ONE and memory.facts(state=FactState.FRESH):
-            advance("one module for all")
+        while layout is not Layout.FACTS and (fresh := memory.facts(state=FactState.FRESH)):
+            advance(f"{len(fresh)} facts are left")
             kept(_engrain(memory, documents, ""))
         return
     for number, document in enumerate(documents, 1):

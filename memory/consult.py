@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from engrain.memory.evidence import supporting
+from engrain.memory.evidence import strangers, supporting
 from engrain.memory.nearness import Near, Wording
 from engrain.memory.schema import Fact
 from engrain.memory.statements import content_words
@@ -72,6 +72,7 @@ def consult(
     """
     where = [near(question) for question in questions]
     first = module.first(questions)
+    strange = {i: names for i, question in enumerate(questions) if (names := strangers(question, facts))}
     done = [_judged(question, answer, facts, at) for question, answer, at in zip(questions, first, where, strict=True)]
     if rewords:
         _in_trained_words(module, questions, where, done, facts)
@@ -82,6 +83,8 @@ def consult(
     for i, answer in zip(again, module.first(list(again.values())) if again else [], strict=True):
         second = _judged(questions[i], answer, facts, where[i])
         done[i] = replace(second, said=(*done[i].said, *second.said))
+    for i, names in strange.items():
+        done[i] = Consulted(first[i], (), (f"no fact names {names[0]!r}",))
     return done
 
 

@@ -14,6 +14,13 @@ _NUMBERS = {
 _DAYS = [name.lower() for name in calendar.day_name]
 _NUMBER = "|".join(sorted(map(re.escape, _NUMBERS), key=len, reverse=True))
 
+_MONTHS = [name.lower() for name in calendar.month_name]
+_PERIOD = re.compile(
+    r"\b(?:(?P<around>week(?:end)? (?:of|before|after)) )?"
+    rf"(?:(?:(?P<day>\d{{1,2}}) )?(?P<month>{'|'.join(_MONTHS[1:])}) )?(?P<year>(?:19|20)\d\d)\b",
+    re.IGNORECASE,
+)
+
 _FORMATS = ("%I:%M %p on %d %B, %Y", "%Y-%m-%d", "%d %B %Y", "%d %B, %Y", "%B %d, %Y", "%Y/%m/%d", "%d.%m.%Y")
 
 
@@ -54,6 +61,28 @@ def resolve(text: str, said_on: date) -> str:
     for pattern, absolute in _RULES:
         text = pattern.sub(lambda match, rule=absolute: rule(match, said_on), text)  # type: ignore[misc]
     return text[:1].upper() + text[1:] if capital else text
+
+
+def period(text: str, said_on: date) -> tuple[date, date] | None:
+    """The first and the last day of the first time that a text names, as far as it can be told.
+
+    >>> period("What did I do last month?", date(2023, 5, 8))
+    (datetime.date(2023, 4, 1), datetime.date(2023, 4, 30))
+    """
+    found = _PERIOD.search(resolve(text, said_on))
+    if found is None:
+        return None
+    year = int(found["year"])
+    if not found["month"]:
+        return date(year, 1, 1), date(year, 12, 31)
+    month = _MONTHS.index(found["month"].lower())
+    last = calendar.monthrange(year, month)[1]
+    if not found["day"]:
+        return date(year, month, 1), date(year, month, last)
+    day = date(year, month, min(last, max(1, int(found["day"]))))
+    around = {"week of": (0, 6), "week before": (-7, -1), "week after": (1, 7), "weekend before": (-7, -1), "weekend after": (1, 7)}
+    first, end = around.get((found["around"] or "").lower(), (0, 0))
+    return day + timedelta(days=first), day + timedelta(days=end)
 
 
 def _shift_months(day: date, months: int) -> date:

@@ -6,6 +6,8 @@ mouth, but it can tell whether somebody said what the model says: an answer stan
 
 from __future__ import annotations
 
+import calendar
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +21,12 @@ _ALIKE = 0.8
 """Least similarity of two spellings (difflib's ratio) that count as one word: favorite, favourite."""
 _SLACK = 6
 """An answer may hold one word in this many that its fact does not."""
+_NO_NAMES = {*(n.lower() for n in (*calendar.month_name, *calendar.day_name) if n), "dr", "mr", "mrs", "ms", "prof"}
+_OPENINGS = {
+    "what", "who", "whom", "whose", "when", "where", "which", "why", "how", "is", "are", "was", "were", "do", "does", "did", "can", "could", "will",
+    "would", "should", "has", "have", "had", "may", "tell", "remind", "say", "in", "on", "at", "under", "from", "to", "by", "for", "and", "but",
+}  # fmt: skip
+"""With these a question begins, whatever it is about."""
 _EMPTY = {"name", "named", "called", "you're", "i'm", "yes", "been", "currently"}
 
 
@@ -62,6 +70,33 @@ def supporting(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
         if missing <= len(said) // _SLACK:
             scored.append((missing - len(said) / max(1, len(words)), fact))
     return [fact for _, fact in sorted(scored, key=lambda pair: pair[0])]
+
+
+def strangers(question: str, facts: Sequence[Fact]) -> list[str]:
+    """The names in a question that no fact holds whole: whoever they are, nothing was said of them.
+
+    >>> strangers("What is Ada Barlow's number?", [])
+    ['Ada Barlow']
+    """
+    names = _names(question)
+    held = [[_stem(w) for w in voice.words(f"{fact.text} {fact.speaker}")] for fact in facts] if names else []
+    return [name for name in names if not any(all(_among(_stem(w), words) for w in voice.words(name)) for words in held)]
+
+
+def _names(text: str) -> list[str]:
+    """Runs of capitalised words; one alone at the beginning of a sentence is none, nor is a month, a weekday or *I*."""
+    found: list[str] = []
+    for sentence in re.split(r"(?<=[.?!]) ", text):
+        run: list[str] = []
+        for at, word in enumerate([*sentence.split(), ""]):
+            bare = re.sub(r"['’]s?$", "", word.strip('.,;:?!"()'))
+            named = bare[:1].isupper() and len(bare) > 1 and bare.lower() not in _NO_NAMES and bare.split("'")[0] != "I"
+            if named and (run or at or bare.lower() not in _OPENINGS):
+                run.append(bare)
+            else:
+                found += [" ".join(run)] if len(run) > 1 or (run and not sentence.startswith(run[0])) else []
+                run = []
+    return found
 
 
 def _stem(word: str) -> str:

@@ -69,6 +69,17 @@ def live_facts(db: DbSession, owner: str, state: FactState | None = None) -> lis
     return list(db.exec(query.order_by(col(Fact.id))))
 
 
+def facts_of(db: DbSession, owner: str, module_id: str) -> list[Fact]:
+    """The live facts in a module, the oldest first."""
+    query = (
+        select(Fact)
+        .join(ModuleFact, col(ModuleFact.fact_id) == col(Fact.id))
+        .where(ModuleFact.module_id == module_id, ModuleFact.owner == owner, Fact.owner == owner)
+        .where(Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None))
+    )
+    return list(db.exec(query.order_by(col(Fact.id))))
+
+
 def require_fact(db: DbSession, owner: str, fact_id: int) -> Fact:
     """The fact; raises NotFoundError, for another owner's fact too."""
     fact = db.get(Fact, fact_id)
@@ -94,6 +105,26 @@ def routed_probes(db: DbSession, owner: str, base_sha256: str) -> list[tuple[str
         .order_by(col(Probe.id))
     )
     return [(module_id, probe) for module_id, probe in db.exec(query).all()]
+
+
+def probed(db: DbSession, owner: str, module_id: str) -> tuple[list[Probe], dict[int, Fact]]:
+    """The probes of one module's live facts, and these facts by id."""
+    query = (
+        select(Probe, Fact)
+        .join(Fact, col(Fact.id) == col(Probe.fact_id))
+        .join(Module, col(Module.job_id) == col(Probe.job_id))
+        .where(Module.id == module_id, Module.owner == owner, Probe.owner == owner, Fact.owner == owner)
+        .where(Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None))
+        .order_by(col(Probe.id))
+    )
+    rows = db.exec(query).all()
+    return [probe for probe, _ in rows], {fact.id or 0: fact for _, fact in rows}
+
+
+def corrected_facts(db: DbSession, owner: str) -> set[int]:
+    """The ids of engrained facts that a newer one corrects."""
+    query = select(Fact.id).where(Fact.owner == owner, Fact.state == FactState.ENGRAINED, col(Fact.superseded_by).is_not(None))
+    return {fact_id for fact_id in db.exec(query) if fact_id is not None}
 
 
 def keep_embeddings(db: DbSession, rows: Sequence[Fact] | Sequence[Probe]) -> None:

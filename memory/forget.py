@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from sqlmodel import Session as DbSession
@@ -14,6 +15,7 @@ from sqlmodel import col, delete, select
 from engrain.errors import InputError, NotFoundError
 from engrain.memory.facts import digest, live_facts, require_fact
 from engrain.memory.log import close_session, messages_of, require_session
+from engrain.memory.modules import changed
 from engrain.memory.repeats import repetitions
 from engrain.memory.schema import (
     Episode,
@@ -30,6 +32,7 @@ from engrain.memory.schema import (
     Tombstone,
     now,
 )  # fmt: skip
+from engrain.memory.statements import content_words
 from engrain.memory.store import Store
 from engrain.memory.supersede import revive
 
@@ -43,13 +46,20 @@ class Selector:
     fact: int | None = None
     episode: int | None = None
     session: str | None = None
+    subject: str | None = None
+    """A name or a thing: whatever was said by or about it."""
+    said: tuple[date, date] | None = None
+    """The first and the last day: everything that was said then."""
     everything: bool = False
 
     def check(self) -> None:
         """Raises InputError unless exactly one is given."""
-        given = [self.fact is not None, self.episode is not None, self.session is not None, self.everything]
-        if sum(given) != 1:
-            raise InputError(f"{sum(given)} things were named to forget; name exactly one of fact, episode, session, everything")
+        values = (self.fact, self.episode, self.session, self.subject, self.said)
+        given = sum(value is not None for value in values) + self.everything
+        if given != 1:
+            raise InputError(f"{given} things were named to forget; name exactly one of fact, episode, session, subject, said, everything")
+        if self.said and self.said[0] > self.said[1]:
+            raise InputError(f"{self.said[0]} comes after {self.said[1]}; name the first day and then the last")
 
 
 @dataclass(frozen=True)
@@ -81,10 +91,12 @@ def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Pa
         touched = _erase_messages(db, owner, facts, messages, whole)
         _erase_facts(db, owner, facts)
         revive(db, owner, ids)
+        changed(db, owner)
         _erase_summaries(db, owner, touched)
         module_ids = tuple(m.id for m in module_rows)
     for module_id in module_ids:
         shutil.rmtree(modules / module_id, ignore_errors=True)
+    store.scrub()
     for job_id in worked_on:  # those that failed too: what a teacher wrote about a fact may lie there
         shutil.rmtree(jobs / str(job_id), ignore_errors=True)
     return Erasure(tuple(ids), len(touched), probes, module_ids, tuple(stopped), rebuilt)
@@ -97,6 +109,8 @@ def _selected(db: DbSession, owner: str, selector: Selector) -> tuple[list[Fact]
         facts = [fact, *repetitions(db, fact)]
         messages = [m for m in (db.get(Message, f.message_id) for f in facts) if m is not None]
         return facts, messages, False
+    if selector.subject is not None:
+        return _about(db, owner, selector.subject)
     if selector.session is not None:
         require_session(db, owner, selector.session)
         close_session(db, owner, selector.session)
@@ -107,11 +121,40 @@ def _selected(db: DbSession, owner: str, selector: Selector) -> tuple[list[Fact]
             raise NotFoundError(f"{owner!r} has no episode {selector.episode}; `engrain facts` shows which there are")
         messages = list(db.exec(select(Message).where(Message.owner == owner, Message.episode_id == selector.episode)))
     else:
-        for session_id in set(db.exec(select(Message.session_id).where(Message.owner == owner, col(Message.episode_id).is_(None)))):
-            close_session(db, owner, session_id)
+        _close_all(db, owner)
         messages = list(db.exec(select(Message).where(Message.owner == owner)))
+    if selector.said is not None:
+        first, last = selector.said
+        messages = [m for m in messages if first <= m.said_at.date() <= last]
+        if not messages:
+            raise NotFoundError(f"{owner!r} said nothing from {first} to {last}; `engrain facts` shows when what was said")
     wanted = {m.id for m in messages}
     return [f for f in _all_facts(db, owner) if f.message_id in wanted], messages, True
+
+
+def _about(db: DbSession, owner: str, subject: str) -> tuple[list[Fact], list[Message], bool]:
+    """What is said of a subject: the facts and their spans; what it said itself."""
+    _close_all(db, owner)
+    name = subject.strip().casefold()
+    spoken = list(db.exec(select(Message).where(Message.owner == owner)))
+    own = {m.id for m in spoken if name and m.speaker.casefold() == name}
+    facts = [f for f in _all_facts(db, owner) if f.message_id in own or mentions(f.text, subject)]
+    facts += [other for fact in facts for other in repetitions(db, fact)]
+    if not facts and not own:
+        raise NotFoundError(f"{owner!r} has nothing said by or about {subject!r}; `engrain facts` shows what there is")
+    told = {f.message_id for f in facts}
+    for message in spoken:
+        if message.id in own:
+            message.content, message.extra, message.speaker = ERASED, {}, ERASED
+        if (message.listener or "").casefold() == name:
+            message.listener = None
+    return list({f.id: f for f in facts}.values()), [m for m in spoken if m.id in told | own], False
+
+
+def _close_all(db: DbSession, owner: str) -> None:
+    """End the open spans, so that what they state is erased as facts are."""
+    for session_id in set(db.exec(select(Message.session_id).where(Message.owner == owner, col(Message.episode_id).is_(None)))):
+        close_session(db, owner, session_id)
 
 
 def _all_facts(db: DbSession, owner: str) -> list[Fact]:
@@ -188,7 +231,7 @@ def _erase_facts(db: DbSession, owner: str, facts: Sequence[Fact]) -> None:
         if not db.exec(select(Tombstone).where(Tombstone.owner == owner, Tombstone.digest == key)).first():
             db.add(Tombstone(owner=owner, digest=key))
             db.flush()
-        fact.state, fact.text, fact.asked, fact.embedding = FactState.ERASED, "", "", None
+        fact.state, fact.text, fact.asked, fact.speaker, fact.embedding = FactState.ERASED, "", "", "", None
         fact.span_start = fact.span_end = 0
 
 
@@ -201,8 +244,11 @@ def _erase_summaries(db: DbSession, owner: str, messages: Sequence[Message]) -> 
 
 
 def matching(db: DbSession, owner: str, text: str) -> list[Fact]:
-    """Facts whose words contain all words of a text."""
-    from engrain.memory.statements import content_words
+    """Live facts whose words contain all words of a text."""
+    return [f for f in live_facts(db, owner) if mentions(f.text, text)]
 
-    wanted = set(content_words(text))
-    return [f for f in live_facts(db, owner) if wanted and wanted <= set(content_words(f.text))]
+
+def mentions(said: str, text: str) -> bool:
+    """Whether a statement holds all words of a text; *Ines's* is a word *Ines*."""
+    wanted = {word.removesuffix("'s") for word in content_words(text)}
+    return bool(wanted) and wanted <= {word.removesuffix("'s") for word in content_words(said)}

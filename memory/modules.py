@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sqlmodel import Session as DbSession
-from sqlmodel import col, select
+from sqlmodel import col, select, update
 
 from engrain.errors import ModuleError, NotFoundError
-from engrain.memory.schema import Module, ModuleFact, ModuleState
+from engrain.memory.schema import Module, ModuleFact, ModuleState, Revision
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -127,6 +127,24 @@ def fact_ids_of(db: DbSession, owner: str, module_ids: Sequence[str]) -> list[in
     """The facts in some modules."""
     query = select(ModuleFact.fact_id).where(ModuleFact.owner == owner, col(ModuleFact.module_id).in_(module_ids))
     return sorted(set(db.exec(query)))
+
+
+def live_ids(db: DbSession, owner: str, base_sha256: str) -> list[str]:
+    """The ids of an owner's live modules for a base model, the oldest first."""
+    query = select(Module.id).where(Module.owner == owner, Module.state == ModuleState.LIVE, Module.base_sha256 == base_sha256)
+    return list(db.exec(query.order_by(col(Module.created_at), col(Module.id))))
+
+
+def changed(db: DbSession, owner: str) -> None:
+    """Note, in the transaction that does it, that a module came or went or that a fact in one no longer counts: routers look again."""
+    found = db.exec(update(Revision).where(col(Revision.owner) == owner).values(number=col(Revision.number) + 1))
+    if not found.rowcount:
+        db.add(Revision(owner=owner, number=1))
+
+
+def revision(db: DbSession, owner: str) -> int:
+    """How often that was noted."""
+    return db.exec(select(Revision.number).where(Revision.owner == owner)).first() or 0
 
 
 def sweep(db: DbSession, modules: Path) -> list[str]:

@@ -53,28 +53,35 @@ class Nearness:
         fill_embeddings(list(kept.values()), embedder)
         place = {fact_id: at for at, fact_id in enumerate(kept)}
         self.probes, self.embedder = tuple(probes), embedder
-        self._fact_of = np.array([place[f.id or 0] for f in behind], np.int64)
+        fact_of = np.array([place[f.id or 0] for f in behind], np.int64)
         self.asked = vectors_of(probes) if probes else embedder([])
         """Vectors of the probes' questions, shape (probes, width)."""
-        self._said = vectors_of(list(kept.values())) if kept else embedder([])
+        said = vectors_of(list(kept.values())) if kept else embedder([])
+        self._both: Vectors = (self.asked + said[fact_of]) * np.float32(0.5)
         self._tells_all = np.array([words(p.answer) == words(f.text) for p, f in zip(probes, behind, strict=True)], bool)
         self._held_out = np.array([p.held_out for p in probes], bool)
 
     def of(self, question: str) -> Vectors:
         """Mean of the cosine similarities of a question with each probe and with its fact, shape (probes,)."""
-        vector = self.embedder.one(question)
-        both: Vectors = self.asked @ vector + (self._said @ vector)[self._fact_of]
-        return both * np.float32(0.5)
+        near: Vectors = self._both @ self.embedder.one(question)
+        return near
 
-    def near(self, question: str, among: Sequence[int] | None = None) -> Near:
-        """What a question is near to, in all or in the probes at these places.
+    def of_held_out(self) -> Vectors:
+        """How near each probe that was never trained is to the nearest other one, shape (held out,)."""
+        near: Vectors = self.asked[self._held_out] @ self._both.T
+        near[np.arange(len(near)), np.flatnonzero(self._held_out)] = -1.0
+        best: Vectors = near.max(1, initial=-1.0)
+        return best
+
+    def near(self, question: str) -> Near:
+        """What a question is near to.
 
         What asks for all of a fact (*Tell me about ...*) is no wording for a question that asks for something.
         """
         usable = ~self._held_out
         if question.strip().endswith("?"):
             usable &= ~self._tells_all
-        places = range(len(self.probes)) if among is None else among
+        places = range(len(self.probes))
         near, facts = self.of(question), dict[int, float]()
         for at in places:
             fact_id = self.probes[at].fact_id or 0

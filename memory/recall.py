@@ -11,8 +11,8 @@ from engrain.errors import InputError
 from engrain.memory.bank.prompt import UNKNOWN
 from engrain.memory.consult import consult, declined
 from engrain.memory.evidence import Evidence, evidence_of
-from engrain.memory.facts import live_facts
-from engrain.memory.modules import fact_ids_of, require_module
+from engrain.memory.facts import facts_of
+from engrain.memory.modules import require_module
 from engrain.memory.router import Route, Router
 from engrain.memory.schema import Fact, Message, Module
 from engrain.memory.search import Found, Search
@@ -85,7 +85,7 @@ class Recall:
         """A route to the module that was asked for."""
         with self.store.read() as db:
             row = require_module(db, owner, module)
-        return Route(row, 1.0, 1.0, "(the module was named)", None, 0.0, self.router.near(question, owner, row))
+        return Route(row, 1.0, 1.0, "(the module was named)", None, 0.0, near=self.router.near(question, owner, row))
 
     def _from_module(self, question: str, owner: str, mode: Mode, route: Route, module: Module, found: Sequence[Found]) -> Recollection:
         """Ask the module; where its answer does not stand, read the facts found, if any may be read."""
@@ -105,9 +105,7 @@ class Recall:
     def _sources(self, owner: str, module: Module) -> list[tuple[Fact, str]]:
         """The module's facts and the sessions they were said in."""
         with self.store.read() as db:
-            inside = set(fact_ids_of(db, owner, [module.id]))
-            facts = [fact for fact in live_facts(db, owner) if fact.id in inside]
-            return [(fact, _session_of(db.get(Message, fact.message_id))) for fact in facts]
+            return [(fact, _session_of(db.get(Message, fact.message_id))) for fact in facts_of(db, owner, module.id)]
 
     def _from_facts(self, question: str, mode: Mode, found: Sequence[Found]) -> Recollection:
         answer = self.bank.read(question, [note(f) for f in reversed(found)])
@@ -159,7 +157,8 @@ def _explain(route: Route | None) -> str:
     if route is None or not route.probe:
         return "no module serves this owner"
     verdict = "≥" if route.module else "<"
-    return f"nearest probe {route.probe!r} at {route.score:.2f} {verdict} {route.threshold:.2f}"
+    words = f", {route.words:.0%} of its rare words" if route.words else ""
+    return f"nearest probe {route.probe!r} at {route.score:.2f}{words} {verdict} {route.threshold:.2f}"
 
 
 def _nothing(question: str, mode: Mode, why: str, prompt: str = "", modules: tuple[str, ...] = ()) -> Recollection:

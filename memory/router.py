@@ -1,23 +1,36 @@
 """The router: which module could know this? None is a valid answer.
 
 A question is compared with the probes of every live module, the phrasings that were never trained included, and with the
-facts behind them; a module is as near as its nearest probe.
+facts behind them, by vectors, by their rare words, and by the time it names; a module is as near as its nearest probe.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engrain.memory.facts import keep_embeddings, live_facts, routed_probes
-from engrain.memory.modules import modules_of
+import numpy as np
+from numpy.typing import NDArray
+
+from engrain.memory.dates import period
+from engrain.memory.facts import corrected_facts, probed
+from engrain.memory.index import Block, Hits, ProbeIndex, read_blocks
+from engrain.memory.modules import live_ids, revision
 from engrain.memory.nearness import Near, Nearness
-from engrain.memory.schema import Module, ModuleState
+from engrain.memory.schema import Module, ModuleState, Probe, now
 from engrain.memory.store import Store
 
 if TYPE_CHECKING:
-    from engrain.memory.embed import Embedder
+    from engrain.memory.embed import Embedder, Vectors
+
+_WORDS = 0.15
+"""What all rare words of a question in a fact add to its nearness."""
+_TIME = 0.05
+"""What is added where the question names a time in which the fact was said."""
+_REMEMBERED = 256
+"""So many modules' probes are kept at hand."""
 
 
 @dataclass(frozen=True)
@@ -27,24 +40,38 @@ class Route:
     module: Module | None
     """None where no module came near enough."""
     score: float
-    """Nearness of the question to the nearest probe; see `nearness`."""
+    """Of the best probe: its nearness, and what words and time add."""
     margin: float
-    """How much nearer than the best other module (the score itself where there is none)."""
+    """How much better than the best other module (the score itself where there is none)."""
     probe: str
-    """The nearest probe's question; empty where there is no module."""
+    """The best probe's question; empty where there is no module."""
     fact_id: int | None
-    """The fact of the nearest probe."""
+    """The fact of the best probe."""
     threshold: float
+    """The module's own, calibrated when it was published."""
+    words: float = 0.0
+    """How much of what is rare in the question the fact holds, 0 to 1."""
     near: Near = field(default_factory=Near)
     """What the question is near to in the module."""
 
 
 @dataclass(frozen=True)
-class _Index:
-    live: tuple[str, ...]
-    modules: tuple[Module, ...]
-    module_of: tuple[int, ...]
-    near: Nearness
+class _Candidate:
+    """A module that may know, by its best probe."""
+
+    block: Block
+    score: float
+    probe: int
+    words: float
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An owner's index, the revision it was made at, and the probes of modules that were asked lately."""
+
+    revision: int
+    index: ProbeIndex
+    near: OrderedDict[str, Nearness] = field(default_factory=OrderedDict)
 
 
 class Router:
@@ -53,62 +80,84 @@ class Router:
     def __init__(self, store: Store, embedder: Embedder, base_sha256: str, threshold: float) -> None:
         self.store, self.embedder = store, embedder
         self.base_sha256, self.threshold = base_sha256, threshold
-        self._indexes: dict[str, _Index] = {}
+        self._owners: dict[str, _Known] = {}
         self._lock = threading.Lock()
 
     def route(self, question: str, owner: str) -> Route:
-        """The nearest module of the owner, or none below the threshold."""
-        index = self._index(owner)
-        if index is None:
+        """The best module of the owner, or none below its threshold."""
+        known = self._known(owner)
+        best = self._best(known.index, question, 2)
+        if not best:
             return Route(None, 0.0, 0.0, "", None, self.threshold)
-        nearness = index.near.of(question)
-        nearest = int(nearness.argmax())
-        score, chosen = float(nearness[nearest]), index.module_of[nearest]
-        others = [float(s) for s, m in zip(nearness, index.module_of, strict=True) if m != chosen]
-        module = index.modules[chosen] if score >= self.threshold else None
-        probe = index.near.probes[nearest]
-        near = self._near(index, question, chosen)
-        return Route(module, score, score - max(others, default=0.0), probe.question, probe.fact_id, self.threshold, near)
+        first, second = best[0], best[1].score if len(best) > 1 else 0.0
+        threshold = max(self.threshold, first.block.threshold)
+        with self.store.read() as db:
+            module, probe = db.get(Module, first.block.module), db.get(Probe, first.probe)
+        serves = module is not None and module.state is ModuleState.LIVE and probe is not None
+        near = self._near(known, owner, first.block.module).near(question)
+        return Route(
+            module if serves and first.score >= threshold else None, first.score, first.score - second,
+            probe.question if probe else "", probe.fact_id if probe else None, threshold, first.words, near,
+        )  # fmt: skip
 
     def near(self, question: str, owner: str, module: Module) -> Near:
         """What a question is near to in this module of the owner."""
-        index = self._index(owner)
-        return Near() if index is None or module.id not in index.live else self._near(index, question, index.live.index(module.id))
+        return self._near(self._known(owner), owner, module.id).near(question)
 
     def nearest(self, question: str, owner: str, k: int) -> list[tuple[Module, float]]:
-        """The owner's k nearest modules and the nearness of each one's nearest probe, best first, near enough or not."""
-        index = self._index(owner)
-        if index is None:
+        """The owner's k best modules and their scores, best first, near enough or not."""
+        best = self._best(self._known(owner).index, question, k)
+        with self.store.read() as db:
+            found = [(db.get(Module, one.block.module), one.score) for one in best]
+        return [(module, score) for module, score in found if module is not None]
+
+    def _best(self, index: ProbeIndex, question: str, k: int) -> list[_Candidate]:
+        """The k modules whose probes fit the question best, the best first."""
+        if not len(index):
             return []
-        nearness = index.near.of(question)
-        best: dict[int, float] = {}
-        for probe in nearness.argsort()[::-1]:
-            best.setdefault(index.module_of[int(probe)], float(nearness[probe]))
-        return [(index.modules[m], score) for m, score in list(best.items())[:k]]
+        hits = index.find(question, self.embedder.one(question))
+        scores = fused(hits, index.said_in(hits.rows, period(question, now().date())))
+        modules, best, rows = index.best_of_modules(hits.rows, scores)
+        words = hits.words[np.searchsorted(hits.rows, rows)]
+        order = np.argsort(-best, kind="stable")[:k]
+        return [_Candidate(index.blocks[modules[i]], float(best[i]), int(index.probes[rows[i]]), float(words[i])) for i in order]
 
-    def _near(self, index: _Index, question: str, module: int) -> Near:
-        return index.near.near(question, [at for at, m in enumerate(index.module_of) if m == module])
-
-    def _index(self, owner: str) -> _Index | None:
-        """Kept in step with the store: made anew whenever the owner's live modules are others than before."""
-        with self.store.read() as db:
-            modules = [m for m in modules_of(db, owner, ModuleState.LIVE) if m.base_sha256 == self.base_sha256]
-        live = tuple(m.id for m in modules)
+    def _near(self, known: _Known, owner: str, module: str) -> Nearness:
+        """The probes of one module and the facts behind them, as `consult` needs them."""
         with self._lock:
-            index = self._indexes.get(owner)
-            if index is None or index.live != live:
-                index = self._build(owner, modules)
-                self._indexes[owner] = index
-            return index if index.near.probes else None
-
-    def _build(self, owner: str, modules: list[Module]) -> _Index:
-        place = {m.id: i for i, m in enumerate(modules)}
+            if module in known.near:
+                known.near.move_to_end(module)
+                return known.near[module]
         with self.store.read() as db:
-            facts = {fact.id or 0: fact for fact in live_facts(db, owner)}
-            rows = [(m, probe) for m, probe in routed_probes(db, owner, self.base_sha256) if m in place and probe.fact_id in facts]
-        missing = [probe for _, probe in rows if probe.embedding is None]
-        near = Nearness([probe for _, probe in rows], facts, self.embedder)
-        if missing:
-            with self.store.write() as db:
-                keep_embeddings(db, missing)
-        return _Index(live=tuple(place), modules=tuple(modules), module_of=tuple(place[m] for m, _ in rows), near=near)
+            probes, facts = probed(db, owner, module)
+        near = Nearness(probes, facts, self.embedder)
+        with self._lock:
+            known.near[module] = near
+            while len(known.near) > _REMEMBERED:
+                known.near.popitem(last=False)
+        return near
+
+    def _known(self, owner: str) -> _Known:
+        """In step with the store: whoever publishes, retires or corrects counts the owner's revision up in the same transaction."""
+        with self.store.read() as db:
+            at = revision(db, owner)
+        with self._lock:
+            known = self._owners.get(owner)
+            if known is None or known.revision != at:
+                known = self._owners[owner] = self._read(owner, known)
+            return known
+
+    def _read(self, owner: str, before: _Known | None) -> _Known:
+        """The index as the store has it now; blocks that were read before are kept."""
+        kept = {block.module: block for block in before.index.read} if before else {}
+        with self.store.read() as db:
+            at, live, corrected = revision(db, owner), live_ids(db, owner, self.base_sha256), corrected_facts(db, owner)
+            missing = [module for module in live if module not in kept]
+        kept |= {block.module: block for block in read_blocks(self.store, self.embedder, owner, missing)}
+        return _Known(at, ProbeIndex([kept[module] for module in live if module in kept], corrected))
+
+
+def fused(hits: Hits, in_time: NDArray[np.bool_]) -> Vectors:
+    """What the router compares: nearness, and what rare words and a named time add."""
+    scores: Vectors = hits.near + np.float32(_WORDS) * hits.words + np.float32(_TIME) * in_time
+    return scores

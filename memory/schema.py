@@ -226,6 +226,12 @@ class Job(SQLModel, table=True):
     error: str = ""
     seed: int = 0
     fact_ids: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    replaces: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
+    """Modules that the new one takes the place of, where this is a compaction."""
+    level: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """Of the module it makes."""
+    base_sha256: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    """The base model it trains on; empty until it is claimed."""
     result: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """What the finished stages measured."""
     module_id: str | None = None
@@ -242,3 +248,11 @@ class Tombstone(SQLModel, table=True):
     owner: str = Field(max_length=200, index=True)
     digest: str = Field(max_length=64)
     created_at: datetime = Field(default_factory=now)
+
+
+class Revision(SQLModel, table=True):
+    """Counts the changes to what an owner's questions can be led to; see `modules.changed`."""
+
+    __tablename__ = "revision"
+    owner: str = Field(primary_key=True, max_length=200)
+    number: int = 0

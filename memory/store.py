@@ -19,9 +19,10 @@ from sqlmodel import Session as DbSession
 
 from engrain.errors import StoreError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration."""
 _BUSY_MS = 60_000
+_SCRUB_MS = 5_000
 
 
 class Store:
@@ -50,6 +51,23 @@ class Store:
         with DbSession(self._writes, expire_on_commit=False) as db:
             yield db
             db.commit()
+
+    def scrub(self) -> None:
+        """Let the journal hold nothing older than the last commit; SQLite zeroes what was deleted in the database itself.
+
+        Waits some seconds for readers; while one holds on longer the journal stays as it is, until the next checkpoint.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={_SCRUB_MS}")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+            cursor.close()
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Give the connections back."""

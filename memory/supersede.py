@@ -9,6 +9,7 @@ from sqlmodel import Session as DbSession
 from sqlmodel import col, select
 
 from engrain.memory.cues import settled
+from engrain.memory.modules import changed
 from engrain.memory.schema import Fact, FactState
 from engrain.memory.voice import words
 
@@ -39,6 +40,8 @@ def supersede(db: DbSession, facts: Iterable[Fact]) -> None:
             if _contradict(answers, settled(other.asked)[1]):
                 newer, older = (fact, other) if fact.said_on >= other.said_on else (other, fact)
                 older.superseded_by = newer.id
+                if older.state is FactState.ENGRAINED:
+                    changed(db, fact.owner)
         db.flush()
 
 

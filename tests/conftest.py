@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -79,15 +80,17 @@ GATE = {"trained": 0.8, **SILENT}
 MakeSettings = Callable[..., Settings]
 
 
+def tiny(folders: tuple[Path, Path], place: Path, **more: object) -> Settings:
+    """Settings on the tiny models in a place of their own, with overrides."""
+    base = {"home": place / "home", "cache": place / "cache", "memory_model": str(folders[0]), "embed_model": str(folders[1])}
+    return load_settings(**{**base, "recipe": RECIPE, "gate": GATE, "distiller": "cues", "threshold": 0.5, "reply_tokens": 8, **more})
+
+
 @pytest.fixture
 def tiny_settings(tiny_folders: tuple[Path, Path], tmp_path: Path) -> MakeSettings:
     """Settings on the tiny models, with overrides."""
 
-    def make(**more: object) -> Settings:
-        base = {"home": tmp_path / "home", "cache": tmp_path / "cache", "memory_model": str(tiny_folders[0]), "embed_model": str(tiny_folders[1])}
-        return load_settings(**{**base, "recipe": RECIPE, "gate": GATE, "distiller": "cues", "threshold": 0.5, "reply_tokens": 8, **more})
-
-    return make
+    return partial(tiny, tiny_folders, tmp_path)
 
 
 @pytest.fixture

@@ -100,6 +100,25 @@ def bench_distil(
     _told({**result, "judged": counted}, out, json_, distil.table(result), *wrong)
 
 
+@bench.command("read")
+def bench_read(
+    out: Annotated[Path, typer.Option(help="File of the results.")],
+    modules: Annotated[str, typer.Option(help="How many modules the router chooses from, by commas.")] = "10,100,1000,10000",
+    adapters: Annotated[str, typer.Option(help="How many modules are resident, by commas.")] = "1,10,100",
+    json_: Json = False,
+) -> None:
+    """What a question costs: routing, loading and putting on a module, decoding, recall; beside PEFT, generate, and text in the prompt."""
+    from engrain.evals.bench import read
+
+    settings = settings_of(None, None)
+    many, resident = _whole(modules), _whole(adapters)
+    with memory_of(settings, quiet=json_) as models:
+        ready(models)
+        with progress(json_) as advance:
+            result = read.bench_read(out, settings, models, many, resident, progress=advance)
+    _told(result, out, json_, read.table(result))
+
+
 def _told(result: dict[str, Any], out: Path, json_: bool, *lines: str) -> None:
     """The result for a script, or these lines of it for a person."""
     if json_:

@@ -14,6 +14,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from engrain.consolidation.job import Outcome
+    from engrain.consolidation.worker import Task
     from engrain.memory.catalog import Advance
     from engrain.memory.memory import Memory
     from engrain.settings import Settings
@@ -69,8 +70,8 @@ def ready(memory: Memory) -> Memory:
     return memory
 
 
-def consolidate_once(settings: Settings, owner: str, quiet: bool = False) -> Outcome:
-    """One consolidation in its own process, with a progress bar; Ctrl-C ends it at its next step."""
+def consolidate_once(settings: Settings, owner: str, quiet: bool = False, task: Task = "consolidate") -> Outcome:
+    """One consolidation or compaction in its own process, with a progress bar; Ctrl-C ends it at its next step."""
     from engrain.consolidation.worker import run_worker
     from engrain.memory import catalog
     from engrain.memory.schema import Job
@@ -82,7 +83,7 @@ def consolidate_once(settings: Settings, owner: str, quiet: bool = False) -> Out
         def watch(job: Job) -> None:
             advance(f"{job.stage.value}{': ' + job.note if job.note else ''}", job.progress)
 
-        return run_worker(settings, owner, watch)
+        return run_worker(settings, owner, watch, task=task)
 
 
 def as_json(value: Any) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from sqlmodel import func, select
 
+from engrain.consolidation.compact import shape
 from engrain.consolidation.daemon import daemon_status
 from engrain.consolidation.jobs import is_held, last_job
 from engrain.consolidation.plan import backlog
@@ -34,6 +36,7 @@ def collect(memory: Memory, owner: str) -> dict[str, Any]:
         "facts": {state.value: len(memory.facts(owner, state)) for state in (FactState.FRESH, FactState.ENGRAINED)},
         "backlog": {"facts": waiting.facts, "tokens": waiting.tokens, "given_up": waiting.stuck},
         "modules": {state.value: len(memory.modules(owner, state)) for state in ModuleState},
+        "shape": asdict(shape(memory.store, owner)),
         "last_job": job and {
             "id": job.id, "state": job.state.value, "worked_on": is_held(job), "stage": job.stage.value, "note": job.note,
             "progress": job.progress, "attempt": job.attempt, "error": job.error, "module": job.module_id, "updated": job.updated_at.isoformat(),
@@ -56,9 +59,18 @@ def show(console: Console, found: dict[str, Any]) -> None:
     given_up = f"; {waiting['given_up']} given up after rejections" if waiting["given_up"] else ""
     table.add_row("backlog", f"{waiting['facts']} facts, about {waiting['tokens']} tokens{given_up}")
     table.add_row("modules", f"{modules['live']} live, {modules['rejected']} rejected, {modules['retired']} retired")
+    if found["shape"]["modules"]:
+        table.add_row("levels", levels_line(found["shape"]))
     table.add_row("last job", _job_line(job) if job else "none yet")
     table.add_row("daemon", _daemon_line(found["daemon"]))
     console.print(table, highlight=False)
+
+
+def levels_line(found: dict[str, Any]) -> str:
+    """How many live modules there are on each level, and what keeping them so has cost."""
+    counts = ", ".join(f"{count} on level {level}" for level, count in found["modules"].items())
+    cost = f"; {found['write_amplification']:g} tokens trained for each that is kept" if found["write_amplification"] else ""
+    return f"{counts or 'no live module'}{cost}"
 
 
 def _job_line(job: dict[str, Any]) -> str:

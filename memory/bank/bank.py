@@ -12,7 +12,8 @@ from pathlib import Path
 from engrain.errors import ModuleError
 from engrain.memory.bank import lora
 from engrain.memory.bank.base import BaseModel
-from engrain.memory.bank.prompt import LONGEST, READ, answer_ids, reading, recall_ids
+from engrain.memory.bank.generate import spoken
+from engrain.memory.bank.prompt import LONGEST, READ, reading, recall_beginning, recall_ids
 from engrain.memory.modules import open_module
 from engrain.memory.schema import Module, ModuleState
 
@@ -40,21 +41,23 @@ class Answer:
 
 def ask(base: BaseModel, adapter: lora.Adapter | None, questions: Sequence[str], max_tokens: int = LONGEST) -> list[Answer]:
     """Ask a base model, with an adapter on or without, in the form modules are trained in."""
+    return [one for (one,) in _asked(base, adapter, questions, max_tokens, (0,))]
+
+
+def _asked(base: BaseModel, adapter: lora.Adapter | None, questions: Sequence[str], max_tokens: int, ranks: Sequence[int]) -> list[list[Answer]]:
+    """An answer to each question for every rank; see `spoken`."""
     ids = [recall_ids(base, question) for question in questions]
-    with base.lock:
-        with base.wearing(adapter) if adapter else nullcontext():
-            texts = base.complete("", [base.tokenizer.decode(i) for i in ids], max_tokens, stop=None)
-        return _weighed(base, adapter, ids, [text.strip() for text in texts])
+    with base.lock, base.wearing(adapter) if adapter else nullcontext():
+        found = spoken(base, ids, max_tokens, recall_beginning(base), ranks)
+    return [
+        [Answer(one.text, _mean(one.logprobs), _mean(one.without), base.tokenizer.decode(i)) for one in some]
+        for i, some in zip(ids, found, strict=True)
+    ]
 
 
-def _weighed(base: BaseModel, adapter: lora.Adapter | None, ids: Sequence[list[int]], texts: Sequence[str]) -> list[Answer]:
-    """Answers with their probabilities, with the adapter and without."""
-    said = [answer_ids(base, text) for text in texts]
-    with base.wearing(adapter) if adapter else nullcontext():
-        found = base.answer_logprobs(ids, said)
-    bare = base.answer_logprobs(ids, said) if adapter else found
-    prompts = [base.tokenizer.decode(i) for i in ids]
-    return [Answer(t, math.exp(f.mean), math.exp(b.mean), p) for t, f, b, p in zip(texts, found, bare, prompts, strict=True)]
+def _mean(logprobs: Sequence[float]) -> float:
+    """The geometric mean of probabilities."""
+    return math.exp(sum(logprobs) / max(1, len(logprobs)))
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,7 @@ class Voice:
 
         A small model's other beginnings hold what it knows beside what it says first (Wang and Zhou, arXiv 2402.10200).
         """
-        base, ids = self.base, [recall_ids(self.base, question) for question in questions]
-        with base.lock:
-            with base.wearing(self.adapter):
-                begun = [base.beginnings(i, 1 + _FURTHER)[1:] for i in ids]
-                prompts = [base.tokenizer.decode(i) + beginning for i, beginnings in zip(ids, begun, strict=True) for beginning in beginnings]
-                rest = iter(base.complete("", prompts, LONGEST - 1, stop=None))
-            texts = [[(beginning + next(rest)).strip() for beginning in beginnings] for beginnings in begun]
-            flat = iter(_weighed(base, self.adapter, [i for i, ts in zip(ids, texts, strict=True) for _ in ts], [t for ts in texts for t in ts]))
-        return [[next(flat) for _ in ts] for ts in texts]
+        return _asked(self.base, self.adapter, questions, LONGEST, range(1, 1 + _FURTHER))
 
 
 class Bank:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ from torch import Tensor, nn
 
 from engrain.errors import InputError, ModelError
 from engrain.memory.bank import lora
+from engrain.memory.bank.decode import TOLERANCE, Decoder, LeanSteps, Steps
+from engrain.memory.bank.generate import continued, last
 from engrain.memory.quiet import quiet
 
 
@@ -54,7 +55,11 @@ class BaseModel:
         self.reach = lora.Reach()
         self.linears: dict[str, lora.LoraLinear] = {}
         """Every linear that an adapter was put on so far."""
-        self._prefixes: dict[str, Any] = {}
+        self.worn: lora.Adapter | None = None
+        """The adapter that is on."""
+        self._decoder: Decoder | None = None
+        self._tried = False
+        self._prefixes: dict[tuple[int, ...], Any] = {}
 
     @classmethod
     def load(cls, folder: Path, name: str, sha256: str) -> BaseModel:
@@ -109,13 +114,16 @@ class BaseModel:
         What this class generates or scores is changed from a prompt's last token on; a forward of `model` itself is changed whole.
         """
         with self.lock:
-            linears = lora.wrap(self.model, list(adapter.a), self.reach)
-            self.linears.update(linears)
+            if not adapter.a.keys() <= self.linears.keys():
+                self.linears.update(lora.wrap(self.model, list(adapter.a), self.reach))
+            before, self.worn = self.worn, adapter
+            linears = {name: self.linears[name] for name in adapter.a}
             lora.switch_on(linears, adapter)
             try:
                 yield
             finally:
                 lora.switch_off(linears)
+                self.worn = before
 
     def stream(
         self,
@@ -127,15 +135,20 @@ class BaseModel:
     ) -> Iterator[Token]:
         """Generate token by token until an end token or `max_tokens`; greedy at temperature 0."""
         generator = torch.Generator().manual_seed(seed if seed is not None else torch.seed()) if temperature else None
-        step = torch.tensor([list(ids)])
-        cache = None
+        prompt = torch.tensor([list(ids)])
+        steps: Steps | LeanSteps | None = None
         seen: list[int] = []
         shown = ""
         for _ in range(max_tokens):
-            with self.lock, torch.inference_mode(), self.reach.only(_last(step)):
-                out = self.model(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-                cache = out.past_key_values
-                logprobs = torch.log_softmax(out.logits[0, -1].float(), -1)
+            with self.lock, torch.inference_mode():
+                if not seen:
+                    with self.reach.only(last(prompt)):
+                        out = self.model(prompt, use_cache=True, logits_to_keep=1)
+                    logits = out.logits[:, -1]
+                else:
+                    steps = steps or self.steps(out.past_key_values, torch.ones_like(prompt), max_tokens)
+                    logits = steps.step(torch.tensor([seen[-1]]))
+                logprobs = torch.log_softmax(logits[0].float(), -1)
                 chosen = _choose(logprobs, temperature, generator)
             if chosen in self.end_ids:
                 yield Token(chosen, "", float(logprobs[chosen]))
@@ -145,7 +158,38 @@ class BaseModel:
             piece = "" if text.endswith("\ufffd") else text[len(shown) :]
             shown += piece
             yield Token(chosen, piece, float(logprobs[chosen]))
-            step = torch.tensor([[chosen]])
+
+    def steps(self, cache: Any, mask: Tensor, room: int, adapted: Tensor | None = None) -> Steps | LeanSteps:
+        """Single steps behind a cache of keys and values, for at most `room` tokens; the caller holds `lock`.
+
+        `mask` (rows, tokens) tells what of the cache is text; `adapted` (rows,) which rows the adapter that is on changes, all where
+        it is None.
+        """
+        if not self._tried:
+            self._tried, self._decoder = True, self._lean()
+        if self._decoder is None:
+            return Steps(self.model, self.reach, cache, mask, adapted)
+        return self._decoder.steps(cache, mask, room, self.worn, adapted)
+
+    @torch.inference_mode(mode=False)
+    @torch.no_grad()
+    def _lean(self) -> Decoder | None:
+        """A decoder that gives what the model gives; None where the architecture forbids it.
+
+        Outside inference mode: the weights that it joins are trained through later.
+        """
+        ids = torch.tensor([self.encode("One thing after another")[:6]])
+        mask = torch.ones_like(ids)[:, 1:]
+        with self.reach.only(torch.zeros_like(ids)):
+            wanted = self.model(ids, use_cache=False).logits[0, -1]
+        with self.reach.only(torch.zeros_like(mask)):
+            cache = self.model(ids[:, :-1], use_cache=True).past_key_values
+        try:
+            decoder = Decoder(self.model)
+            found = decoder.steps(cache, mask, 1, None, None).step(ids[:, -1])[0]
+        except (AttributeError, TypeError, RuntimeError, ValueError):
+            return None
+        return decoder if bool((found - wanted).abs().max() <= TOLERANCE * wanted.abs().max()) else None
 
     def answer_logprobs(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> list[Answered]:
         """How likely each answer is after its prompt, teacher-forced, in batches of like length.
@@ -171,13 +215,6 @@ class BaseModel:
                     out[i] = Answered(tuple(picked.tolist()), bool((logits.argmax(-1) == target).all()))
         return [a for a in out if a is not None]
 
-    def beginnings(self, prompt: Sequence[int], k: int) -> list[str]:
-        """The texts of the k likeliest first tokens after a prompt, the likeliest first; end tokens are left out."""
-        ids = torch.tensor([list(prompt)])
-        with self.lock, torch.inference_mode(), self.reach.only(_last(ids)):
-            best = self.model(ids, logits_to_keep=1).logits[0, -1].topk(k + len(self.end_ids)).indices.tolist()
-        return [self.tokenizer.decode([token]) for token in best if token not in self.end_ids][:k]
-
     def complete(
         self, prefix: str, prompts: Sequence[str], max_tokens: int, *, stop: str | None = "\n", batch: int = 64,
         advance: Callable[[int], None] | None = None,
@@ -186,10 +223,11 @@ class BaseModel:
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         out = [""] * len(prompts)
         with self.lock, torch.inference_mode():
-            shared, length = self._prefix(prefix)
+            before = self.encode(prefix)
+            shared = self.prefix(before)
             for at in range(0, len(order), batch):
                 rows = order[at : at + batch]
-                texts = self._continue(shared, length, [self.encode(prompts[i]) for i in rows], max_tokens, stop)
+                texts = continued(self, shared, len(before), [self.encode(prompts[i]) for i in rows], max_tokens, stop)
                 for i, text in zip(rows, texts, strict=True):
                     out[i] = text
                 if advance:
@@ -199,45 +237,18 @@ class BaseModel:
     def forget_prefix(self, text: str) -> None:
         """Let go of what `complete` keeps of a prefix; a long one takes some hundred megabytes."""
         with self.lock:
-            self._prefixes.pop(text, None)
+            self._prefixes.pop(tuple(self.encode(text)), None)
 
-    def _prefix(self, text: str) -> tuple[Any, int]:
-        """(keys and values, length in tokens) of a prefix; they are the base model's own, whatever module is on."""
-        if not text:
-            return None, 0
-        ids = self.encode(text)
-        if text not in self._prefixes:
-            step = torch.tensor([ids])
-            with self.reach.only(torch.zeros_like(step)):
-                self._prefixes[text] = self.model(step, use_cache=True, logits_to_keep=1).past_key_values
-        return self._prefixes[text], len(ids)
-
-    def _continue(self, shared: Any, prefix: int, rows: list[list[int]], max_tokens: int, stop: str | None) -> list[str]:
-        width = max(map(len, rows))
-        ids = torch.tensor([[0] * (width - len(r)) + r for r in rows])
-        own = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in rows])
-        mask = torch.cat([torch.ones(len(rows), prefix, dtype=torch.long), own], 1)
-        positions = (mask.cumsum(1) - 1)[:, prefix:]
-        cache = copy.deepcopy(shared)
-        if cache is not None:
-            cache.batch_repeat_interleave(len(rows))
-        generated: list[list[int]] = [[] for _ in rows]
-        ended = [False] * len(rows)
-        for _ in range(max_tokens):
-            with self.reach.only(_last(ids)):
-                out = self.model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache = out.past_key_values
-            ids = out.logits[:, -1].argmax(-1, keepdim=True)
-            for row, token in enumerate(ids[:, 0].tolist()):
-                if not ended[row]:
-                    generated[row].append(token)
-                    ended[row] = token in self.end_ids or bool(stop and stop in self.tokenizer.decode([token]))
-            if all(ended):
-                break
-            mask = torch.cat([mask, torch.ones(len(rows), 1, dtype=torch.long)], 1)
-            positions = positions[:, -1:] + 1
-        texts = [self.tokenizer.decode(g, skip_special_tokens=True) for g in generated]
-        return [text.split(stop)[0] for text in texts] if stop else texts
+    def prefix(self, ids: Sequence[int]) -> Any:
+        """Keys and values of a prefix, kept; they are the base model's own, whatever module is on. None where there is none."""
+        key = tuple(ids)
+        if not key:
+            return None
+        if key not in self._prefixes:
+            step = torch.tensor([list(key)])
+            with torch.inference_mode(), self.reach.only(torch.zeros_like(step)):
+                self._prefixes[key] = self.model.model(step, use_cache=True).past_key_values
+        return self._prefixes[key]
 
 
 @dataclass(frozen=True)
@@ -251,11 +262,6 @@ class Answered:
     def mean(self) -> float:
         """Mean log probability per token."""
         return sum(self.logprobs) / max(1, len(self.logprobs))
-
-
-def _last(ids: Tensor) -> Tensor:
-    """The last position of each row: that of a prompt, or the one token of a step."""
-    return torch.arange(ids.shape[1]).expand_as(ids) == ids.shape[1] - 1
 
 
 def _choose(logprobs: Tensor, temperature: float, generator: torch.Generator | None) -> int:

@@ -9,7 +9,7 @@ make of a prompt is then the base model's own, whatever the module, and is compu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,10 @@ class LoraSpec:
 
 @dataclass(frozen=True)
 class Adapter:
-    """The two matrices of each adapted linear: A (rank, in) and B (out, rank), by the linear's name."""
+    """The two matrices of each adapted linear: A (rank, in) and B (out, rank), by the linear's name.
+
+    Stacked (see `stacked`), both have a dimension of rows in front.
+    """
 
     spec: LoraSpec
     a: Mapping[str, Tensor]
@@ -89,10 +92,10 @@ class LoraLinear(nn.Module):
         if self.slot is None:
             return y
         a, b, scale = self.slot
-        inner = nn.functional.linear(x, a) * scale
+        inner = x @ a.mT * scale
         if self.reach.positions is not None:
             inner = inner * self.reach.positions
-        return y + nn.functional.linear(inner, b)
+        return y + inner @ b.mT
 
 
 def adapted_names(model: nn.Module, spec: LoraSpec) -> list[str]:
@@ -135,6 +138,18 @@ def switch_off(linears: Mapping[str, LoraLinear]) -> None:
     """Take whatever adapter is on off."""
     for linear in linears.values():
         linear.slot = None
+
+
+def stacked(adapters: Sequence[Adapter]) -> Adapter:
+    """Adapters on the same layers as one that changes the rows of a batch each by its own; smaller ranks are filled up with zeros."""
+    rank = max(adapter.spec.rank for adapter in adapters)
+    spec = LoraSpec(rank, rank, adapters[0].spec.layers, adapters[0].spec.targets)
+    if any((one.spec.layers, one.a.keys()) != (spec.layers, adapters[0].a.keys()) for one in adapters):
+        raise ModuleError("modules on different layers cannot be asked in one batch; ask them one after the other")
+    pad = nn.functional.pad
+    a = {n: torch.stack([pad(one.a[n], (0, 0, 0, rank - one.spec.rank)) for one in adapters]) for n in adapters[0].a}
+    b = {n: torch.stack([pad(one.b[n] * one.spec.scale, (0, rank - one.spec.rank)) for one in adapters]) for n in adapters[0].a}
+    return Adapter(spec, a, b)
 
 
 def fresh(model: nn.Module, spec: LoraSpec, generator: torch.Generator) -> Adapter:

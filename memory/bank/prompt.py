@@ -53,6 +53,12 @@ def recall_ids(base: BaseModel, question: str) -> list[int]:
     return base.chat_ids(recall_messages(question))
 
 
+def recall_beginning(base: BaseModel) -> list[int]:
+    """The token ids with which every recall prompt begins."""
+    one, other = recall_ids(base, "Who?"), recall_ids(base, "I?")
+    return list(one[: next((at for at, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), 0)])
+
+
 def reading(notes: Sequence[str], question: str) -> str:
     """What follows `READ` when the base model is to answer from notes; it ends with a line break."""
     return "".join(f"Note: {note}\n" for note in notes) + f"Question: {question}\nAnswer:"

@@ -136,7 +136,20 @@ def test_an_interval_holds_the_mean_and_shrinks_with_more_items() -> None:
 
 OPENINGS = ("Say", "Now", "So", "Well", "Then", "Please", "Quickly")
 SHORT = {**RECIPE, "epochs": 160, "settle": 0}
-ARMS = ("base", "context", "text", "weights-one", "weights", "weights-oracle", "hybrid", "bare-module", "wrong-module", "raw", "qa")
+ARMS = (
+    "base",
+    "context",
+    "text",
+    "weights-one",
+    "weights",
+    "weights-oracle",
+    "weights-planned",
+    "hybrid",
+    "bare-module",
+    "wrong-module",
+    "raw",
+    "qa",
+)
 Make = Callable[..., tuple[Order, Settings]]
 
 
@@ -157,7 +170,7 @@ def order(tiny_settings: Callable[..., Settings], tmp_path: Path) -> tuple[Order
         for name, (text, question, answer) in said.items()
     ]
     file = write(tmp_path / "mine.jsonl", *records)
-    settings = tiny_settings(threshold=0.1, threads=1)
+    settings = tiny_settings(threshold=0.1, threads=1, facts_per_module=1)
     return Order("squad", ARMS, str(file), None, None, 24, 1, 0, SHORT, "cues", settings.memory_model), settings
 
 
@@ -168,7 +181,7 @@ def test_every_arm_answers_and_a_run_that_is_done_is_not_done_again(memory: Memo
     means = {arm: found["all"]["mean"] for arm, found in whole["arms"].items()}
     assert means["weights-oracle"] == means["bare-module"] == means["qa"] == 1, means
     assert means["wrong-module"] == means["base"] == 0, means
-    assert whole["costs"]["weights"]["modules"] == 2
+    assert whole["costs"]["weights"]["modules"] == whole["costs"]["weights-planned"]["modules"] == 2
     assert whole["costs"]["weights-one"]["modules"] == whole["costs"]["raw"]["modules"] == 1
     assert whole["arms"]["weights"]["router_recall"]["1"] == 1.0
     assert (tmp_path / "whole" / "context.txt").read_text().endswith("Note: My dog is called Biscuit.\nNote: My locker code is 4417.\n")

@@ -1,0 +1,153 @@
+"""Many prompts answered together, decoding greedily."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from engrain.memory.bank.base import BaseModel
+    from engrain.memory.bank.decode import LeanSteps, Steps
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """An answer, and how likely each of its tokens was, the end token included; natural logarithms."""
+
+    text: str
+    logprobs: tuple[float, ...]
+    """With the adapter that is on."""
+    without: tuple[float, ...]
+    """Without; the same where none is on."""
+
+
+def continued(base: BaseModel, cache: Any, prefix: int, rows: Sequence[list[int]], max_tokens: int, stop: str | None) -> list[str]:
+    """Continuations of rows of token ids behind a cache of `prefix` tokens, which is not changed; the caller holds `base.lock`."""
+    ids, mask = _padded(rows, prefix)
+    cache = _for_rows(cache, len(rows))
+    positions = (mask.cumsum(1) - 1)[:, prefix:]
+    with base.reach.only(last(ids)):
+        out = base.model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    logits, steps = out.logits[:, -1], None
+    generated: list[list[int]] = [[] for _ in rows]
+    going = list(range(len(rows)))
+    for _ in range(max_tokens):
+        chosen = logits.argmax(-1)
+        for row, token in zip(going, chosen.tolist(), strict=True):
+            generated[row].append(token)
+        on = [at for at, row in enumerate(going) if not _ends(base, generated[row][-1], stop)]
+        if not on or len(generated[going[on[0]]]) == max_tokens:
+            break
+        steps = steps or base.steps(out.past_key_values, mask, max_tokens)
+        if len(on) < len(going):
+            steps.keep(torch.tensor(on))
+            going, chosen = [going[at] for at in on], chosen[on]
+        logits = steps.step(chosen)
+    texts = [base.tokenizer.decode(tokens, skip_special_tokens=True) for tokens in generated]
+    return [text.split(stop)[0] for text in texts] if stop else texts
+
+
+def spoken(
+    base: BaseModel, prompts: Sequence[Sequence[int]], max_tokens: int, beginning: Sequence[int] = (), ranks: Sequence[int] = (0,)
+) -> list[list[Spoken]]:  # fmt: skip
+    """Answers to prompts of token ids that all start with `beginning`, which is computed once; an answer for every rank.
+
+    An answer of rank r begins with the r-th likeliest token (an end token only at rank 0) and goes on greedily. Each is weighed by
+    the same model without its adapter in the same steps: a row of its own, which the adapter does not change.
+    The caller holds `base.lock`.
+    """
+    size = max(1, 16 // len(ranks))
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    out: list[list[Spoken]] = [[] for _ in prompts]
+    with torch.inference_mode():
+        for at in range(0, len(order), size):
+            rows = order[at : at + size]
+            for i, answers in zip(rows, _spoken(base, [list(prompts[i]) for i in rows], max_tokens, list(beginning), ranks), strict=True):
+                out[i] = answers
+    return out
+
+
+def _spoken(base: BaseModel, prompts: list[list[int]], max_tokens: int, beginning: list[int], ranks: Sequence[int]) -> list[list[Spoken]]:
+    if any(prompt[: len(beginning)] != beginning or len(prompt) < len(beginning) + 2 for prompt in prompts):
+        beginning = []
+    prefix = len(beginning)
+    ids, mask = _padded([prompt[prefix:-1] for prompt in prompts], prefix)
+    cache = _for_rows(base.prefix(beginning), len(prompts))
+    with base.reach.only(torch.zeros_like(ids)):  # no adapter acts before the last token
+        read = base.model.model(ids, attention_mask=mask, position_ids=(mask.cumsum(1) - 1)[:, prefix:], past_key_values=cache, use_cache=True)
+    copies = len(ranks) * (2 if base.worn else 1)
+    cache = read.past_key_values
+    cache.batch_repeat_interleave(copies)
+    adapted = torch.tensor([True, False]).repeat(len(prompts) * len(ranks)) if base.worn else None
+    steps = base.steps(cache, mask.repeat_interleave(copies, 0), max_tokens + 2, adapted)
+    logits = steps.step(torch.tensor([prompt[-1] for prompt in prompts]).repeat_interleave(copies))
+    return _greedily(base, steps, logits, max_tokens, list(ranks) * len(prompts), len(ranks))
+
+
+def _greedily(base: BaseModel, steps: Steps | LeanSteps, logits: Tensor, max_tokens: int, ranks: list[int], group: int) -> list[list[Spoken]]:
+    """Answers, `group` of them together, of rows that begin at the given rank."""
+    pair = 2 if base.worn else 1
+    tokens: list[list[int]] = [[] for _ in ranks]
+    with_it: list[list[float]] = [[] for _ in ranks]
+    without: list[list[float]] = [[] for _ in ranks]
+    going = list(range(len(ranks)))
+    end = base.tokenizer.eos_token_id
+    for step in range(max_tokens + 1):
+        likely = torch.log_softmax(logits.float(), -1)
+        chosen = likely[::pair].argmax(-1) if step else _ranked(base, likely[::pair], ranks)
+        if step == max_tokens and end is not None:
+            chosen = torch.full_like(chosen, end)  # it was cut off: how likely would the end have been?
+        for at, row in enumerate(going):
+            token = int(chosen[at])
+            tokens[row].append(token)
+            with_it[row].append(float(likely[pair * at, token]))
+            without[row].append(float(likely[pair * at + pair - 1, token]))
+        on = [at for at, row in enumerate(going) if tokens[row][-1] not in base.end_ids]
+        if not on or step == max_tokens:
+            break
+        if len(on) < len(going):
+            steps.keep(torch.tensor([pair * at + i for at in on for i in range(pair)]))
+            going, chosen = [going[at] for at in on], chosen[on]
+        logits = steps.step(chosen.repeat_interleave(pair))
+    texts = [base.tokenizer.decode(one, skip_special_tokens=True).strip() for one in tokens]
+    answers = [Spoken(text, tuple(a), tuple(b)) for text, a, b in zip(texts, with_it, without, strict=True)]
+    return [answers[at : at + group] for at in range(0, len(answers), group)]
+
+
+def _ranked(base: BaseModel, likely: Tensor, ranks: Sequence[int]) -> Tensor:
+    """The first token of each row: the likeliest, or of those that do not end the answer the one of its rank."""
+    best = likely.topk(max(ranks) + 1 + len(base.end_ids), -1).indices
+    first = []
+    for row, rank in zip(best.tolist(), ranks, strict=True):
+        first.append(row[0] if rank == 0 else [token for token in row if token not in base.end_ids][rank])
+    return torch.tensor(first)
+
+
+def _padded(rows: Sequence[Sequence[int]], prefix: int) -> tuple[Tensor, Tensor]:
+    """(ids, mask with the prefix) of rows filled up at the left."""
+    width = max(map(len, rows))
+    ids = torch.tensor([[0] * (width - len(r)) + list(r) for r in rows])
+    own = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in rows])
+    return ids, torch.cat([torch.ones(len(rows), prefix, dtype=torch.long), own], 1)
+
+
+def _for_rows(cache: Any, rows: int) -> Any:
+    """A copy of the keys and values of one row for many; None stays."""
+    cache = copy.deepcopy(cache)
+    if cache is not None and rows > 1:
+        cache.batch_repeat_interleave(rows)
+    return cache
+
+
+def last(ids: Tensor) -> Tensor:
+    """The last position of each row: that of a prompt, or the one token of a step."""
+    return torch.arange(ids.shape[1]).expand_as(ids) == ids.shape[1] - 1
+
+
+def _ends(base: BaseModel, token: int, stop: str | None) -> bool:
+    return token in base.end_ids or bool(stop and stop in base.tokenizer.decode([token]))

@@ -1,0 +1,218 @@
+"""What the router looks questions up in: the probes of one owner's live modules, as vectors and as words.
+
+A probe and the fact behind it are one vector, their mean, so that one product compares a question with both. Words find what
+vectors blur: names, numbers and whatever else few facts hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from datetime import date
+from importlib.util import find_spec
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlmodel import col, select
+
+from engrain.memory.schema import Fact, FactState, Module, ModuleFact, Probe
+from engrain.memory.statements import content_words
+from engrain.memory.store import Store
+
+if TYPE_CHECKING:
+    from engrain.memory.embed import Embedder, Vectors
+
+EXACT = 100_000
+"""So many probes are compared one by one; beyond that faiss, where it is installed, brings the nearest."""
+_CANDIDATES = 1024
+"""How many it brings."""
+_COMMON = 0.2
+"""A word that more than this share of the facts hold finds nothing."""
+
+_AT_ONCE = 400
+"""Modules that are read in one query."""
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Block:
+    """What the index knows of one module."""
+
+    module: str
+    threshold: float
+    probes: Integers
+    """Ids of its probes."""
+    facts: Integers
+    """The id of each probe's fact."""
+    vectors: Vectors
+    """Mean of each probe's and its fact's unit vectors, shape (probes, width)."""
+    days: Integers
+    """The proleptic ordinal of the day each probe's fact was said on."""
+    words: dict[int, frozenset[str]]
+    """The words that carry meaning, by fact."""
+
+    def without(self, facts: Set[int]) -> Block:
+        """The same without some facts."""
+        if not facts & self.words.keys():
+            return self
+        kept = np.array([int(f) not in facts for f in self.facts], bool)
+        words = {fact: said for fact, said in self.words.items() if fact not in facts}
+        return Block(self.module, self.threshold, self.probes[kept], self.facts[kept], self.vectors[kept], self.days[kept], words)
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Probes that may answer a question."""
+
+    rows: Integers
+    near: Vectors
+    """Nearness of each: the mean of the question's cosine similarities with the probe and with its fact."""
+    words: Vectors
+    """How much of what is rare in the question the fact behind each holds, 0 to 1."""
+
+
+class ProbeIndex:
+    """The blocks of one owner, joined; never changed, made anew when a block comes or goes, or facts of theirs are `corrected`."""
+
+    def __init__(self, read: Sequence[Block], corrected: Set[int] = frozenset()) -> None:
+        self.read = tuple(read)
+        """The blocks as they were read."""
+        blocks = [block for block in (one.without(corrected) for one in read) if len(block.probes)]
+        self.blocks = tuple(blocks)
+        """Those that can be found."""
+        sizes = [len(block.probes) for block in blocks]
+        self.module_of: Integers = np.repeat(np.arange(len(blocks)), sizes)
+        """The place of each probe's module in `blocks`; never falls."""
+        self.vectors: Vectors = np.concatenate([b.vectors for b in blocks]) if blocks else np.zeros((0, 1), np.float32)
+        self.probes: Integers = np.concatenate([b.probes for b in blocks]) if blocks else np.zeros(0, np.int64)
+        self._days: Integers = np.concatenate([b.days for b in blocks]) if blocks else np.zeros(0, np.int64)
+        held = [(fact, words) for block in blocks for fact, words in block.words.items()]
+        place = {fact: at for at, (fact, _) in enumerate(held)}
+        self._fact_of: Integers = np.array([place[int(f)] for block in blocks for f in block.facts], np.int64)
+        self._facts = len(held)
+        self._holding = _postings(words for _, words in held)
+        self._nearest = _faiss(self.vectors) if len(self.vectors) > EXACT else None
+
+    def __len__(self) -> int:
+        return len(self.probes)
+
+    def find(self, question: str, vector: Vectors) -> Hits:
+        """The probes that a question may mean: all of them, or in a large index the nearest and those that hold its rare words."""
+        words = self._words(question)
+        if self._nearest is None:
+            return Hits(np.arange(len(self)), self.vectors @ vector, words[self._fact_of])
+        _, close = self._nearest.search(vector[None], _CANDIDATES)
+        spoken = np.flatnonzero(words[self._fact_of] >= min(0.5, float(words.max()))) if words.any() else np.zeros(0, np.int64)
+        rows = np.union1d(close[0][close[0] >= 0], spoken[: 4 * _CANDIDATES])
+        return Hits(rows, self.vectors[rows] @ vector, words[self._fact_of[rows]])
+
+    def said_in(self, rows: Integers, period: tuple[date, date] | None) -> NDArray[np.bool_]:
+        """Whether the facts behind these probes were said in a period; none where there is no period."""
+        if period is None:
+            return np.zeros(len(rows), bool)
+        days = self._days[rows]
+        return np.asarray((days >= period[0].toordinal()) & (days <= period[1].toordinal()), bool)
+
+    def best_of_modules(self, rows: Integers, scores: Vectors) -> tuple[Integers, Vectors, Integers]:
+        """(place of each module with a row, its best score, the row with that score), for rows in their order."""
+        modules = self.module_of[rows]
+        starts = np.flatnonzero(np.diff(modules, prepend=-1))
+        best: Vectors = np.maximum.reduceat(scores, starts)
+        inside = np.repeat(best, np.diff(np.append(starts, len(rows))))
+        first = np.flatnonzero(scores == inside)
+        _, at = np.unique(modules[first], return_index=True)
+        return modules[starts], best, rows[first[at]]
+
+    def _words(self, question: str) -> Vectors:
+        """For each fact, the share of the question's words that it holds, the rarer ones counting more; shape (facts,)."""
+        found = np.zeros(self._facts, np.float32)
+        weights = {word: self._rarity(word) for word in content_words(question)}
+        total = sum(weights.values())
+        for word, weight in weights.items():
+            places = self._holding.get(word)
+            if places is not None and weight:
+                found[places] += weight / total
+        return found
+
+    def _rarity(self, word: str) -> float:
+        """Inverse document frequency (Robertson and Spärck Jones), 0 for a word that too many facts hold."""
+        many = len(self._holding.get(word, ()))
+        if many > max(1, _COMMON * self._facts):
+            return 0.0
+        return math.log(1 + (self._facts - many + 0.5) / (many + 0.5))
+
+
+def read_blocks(store: Store, embedder: Embedder, owner: str, modules: Sequence[str]) -> list[Block]:
+    """What the index needs of some modules; facts and probes without a vector get theirs, and keep it."""
+    return [block for at in range(0, len(modules), _AT_ONCE) for block in _read(store, embedder, owner, modules[at : at + _AT_ONCE])]
+
+
+def _read(store: Store, embedder: Embedder, owner: str, modules: Sequence[str]) -> list[Block]:
+    with store.read() as db:
+        inside = select(col(ModuleFact.fact_id)).where(ModuleFact.owner == owner, col(ModuleFact.module_id).in_(modules))
+        told = select(col(Fact.id), col(Fact.asked), col(Fact.embedding), col(Fact.said_on))
+        facts = db.exec(told.where(Fact.owner == owner, col(Fact.id).in_(inside), Fact.state != FactState.ERASED)).all()
+        asked: Any = (
+            select(  # type: ignore[call-overload]
+                col(Probe.id), col(Probe.question), col(Probe.embedding), col(Probe.fact_id), col(Module.id)
+            )
+            .join(Module, col(Module.job_id) == col(Probe.job_id))
+            .where(Probe.owner == owner, Module.owner == owner, col(Module.id).in_(modules), col(Probe.fact_id).in_([f[0] for f in facts]))
+            .order_by(col(Module.id), col(Probe.id))
+        )
+        probes = db.exec(asked).all()
+        calibrated = {m.id: float(m.scores.get("threshold") or 0.0) for m in db.exec(select(Module).where(col(Module.id).in_(modules)))}
+    said = dict(zip((f[0] for f in facts), _vectors(store, embedder, Fact, facts), strict=True))
+    days, words = {f[0]: f[3].toordinal() for f in facts}, {f[0]: frozenset(content_words(f[1])) for f in facts}
+    vectors = _vectors(store, embedder, Probe, probes)
+    out = []
+    for module, rows in groupby(enumerate(probes), key=lambda pair: pair[1][4]):
+        places, mine = zip(*rows, strict=True)
+        held = [row[3] for row in mine]
+        both = (vectors[list(places)] + np.stack([said[fact] for fact in held])) * np.float32(0.5)
+        out.append(
+            Block(
+                module, calibrated[module], np.array([row[0] for row in mine], np.int64), np.array(held, np.int64), both,
+                np.array([days[fact] for fact in held], np.int64), {fact: words[fact] for fact in held},
+            )
+        )  # fmt: skip
+    return out
+
+
+def _vectors(store: Store, embedder: Embedder, kind: type[Fact] | type[Probe], rows: Sequence[Any]) -> Vectors:
+    """The vectors of rows (id, text, stored vector, …), shape (rows, width)."""
+    missing = [row for row in rows if row[2] is None]
+    made = dict(zip((row[0] for row in missing), embedder([row[1] for row in missing]), strict=True)) if missing else {}
+    if made:
+        with store.write() as db:
+            for key, vector in made.items():
+                row: Any = db.get(kind, key)
+                if row is not None and row.embedding is None and not (isinstance(row, Fact) and row.state is FactState.ERASED):
+                    row.embedding = vector.astype(np.float32).tobytes()
+    kept = b"".join(row[2] or made[row[0]].astype(np.float32).tobytes() for row in rows)
+    return np.frombuffer(kept, np.float32).reshape(len(rows), -1) if rows else embedder([])
+
+
+def _postings(facts: Iterable[frozenset[str]]) -> dict[str, Integers]:
+    """The places of the facts that hold a word."""
+    places: dict[str, list[int]] = {}
+    for at, words in enumerate(facts):
+        for word in words:
+            places.setdefault(word, []).append(at)
+    return {word: np.array(at, np.int64) for word, at in places.items()}
+
+
+def _faiss(vectors: Vectors) -> Any:
+    """Vectors in a byte a number, all of them looked at (Johnson et al., arXiv 1702.08734); None where faiss is not installed."""
+    if find_spec("faiss") is None:
+        return None
+    import faiss  # type: ignore[import-not-found, unused-ignore]
+
+    index = faiss.IndexScalarQuantizer(vectors.shape[1], faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
+    index.train(vectors[:: max(1, len(vectors) // 20_000)])
+    index.add(vectors)
+    return index

@@ -1,0 +1,98 @@
+"""What is forgotten is in no byte any more, and does not come back."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from engrain.consolidation.job import consolidate
+from engrain.errors import InputError, NotFoundError
+from engrain.memory import log
+from engrain.memory.forget import Erasure, Selector
+from engrain.memory.memory import Memory
+from engrain.memory.schema import FactState
+
+
+def bytes_with(memory: Memory, *needles: str) -> list[str]:
+    """The files of a memory's folder that hold one of the texts, in any case."""
+    files = [path for path in memory.settings.home.rglob("*") if path.is_file()]
+    return [path.name for path in files if any(needle.lower().encode() in path.read_bytes().lower() for needle in needles)]
+
+
+def say(memory: Memory, text: str, speaker: str = "user", session: str = "talk", on: datetime | None = None) -> None:
+    with memory.store.write() as db:
+        log.add_message(db, "me", session, log.Said("user", text, speaker, None, on))
+
+
+def test_no_byte_of_what_was_forgotten_is_left(told: Memory) -> None:
+    assert consolidate(told, "me").engrained_facts
+    told.recall("Who is my dentist?", mode="text")
+    assert bytes_with(told, "okafor")
+    (dentist,) = [f for f in told.facts() if "Okafor" in f.text]
+    done = told.forget(Selector(fact=dentist.id))
+    assert len(done.modules) == 1
+    assert not (told.settings.modules / done.modules[0]).exists()
+    assert bytes_with(told, "okafor") == []
+    assert consolidate(told, "me").engrained_facts
+    assert bytes_with(told, "okafor") == []
+    assert bytes_with(told, "biscuit")
+
+
+@pytest.mark.parametrize("subject", ["Ines", "ines"])
+def test_a_subject_is_forgotten_wherever_it_is_spoken_of(told: Memory, subject: str) -> None:
+    say(told, "By the way, Ines's birthday is on 4 May.")
+    say(told, "My bicycle is a red Peugeot.")
+    say(told, "I moved to Ghent.", "Ines", "letters")
+    told.close()
+    assert consolidate(told, "me").engrained_facts
+    done = told.forget(Selector(subject=subject))
+    assert len(done.facts) >= 3
+    assert bytes_with(told, "ines", "ghent", "4 may") == []
+    assert {f.state for f in told.facts()} == {FactState.FRESH}
+    assert bytes_with(told, "peugeot", "okafor")
+
+
+def test_a_time_is_forgotten_as_a_whole(told: Memory) -> None:
+    say(told, "My grant report is due on 14 March.", session="old", on=datetime(2024, 2, 3, 10, tzinfo=UTC))
+    say(told, "I drive a green Skoda Fabia.", session="old", on=datetime(2024, 3, 1, 10, tzinfo=UTC))
+    told.close()
+    done = told.forget(Selector(said=(date(2024, 2, 1), date(2024, 2, 29))))
+    assert done.messages == 1
+    assert bytes_with(told, "grant report") == []
+    assert bytes_with(told, "skoda", "okafor")
+
+
+def test_what_was_forgotten_is_not_learnt_again(told: Memory) -> None:
+    (dentist,) = [f for f in told.facts() if "Okafor" in f.text]
+    told.forget(Selector(fact=dentist.id))
+    assert told.remember("My dentist is Dr. Okafor.") == []
+    say(told, "My dentist is Dr. Okafor. My bicycle is a red Peugeot.")
+    told.close()
+    assert [f.text for f in told.facts() if "Okafor" in f.text] == []
+    assert [f.text for f in told.facts() if "Peugeot" in f.text]
+
+
+def test_nothing_is_erased_where_nothing_is_meant(told: Memory) -> None:
+    before = [f.text for f in told.facts()]
+    for selector, message in (
+        (Selector(subject="Gerald"), "nothing said by or about 'Gerald'"),
+        (Selector(said=(date(1999, 1, 1), date(1999, 1, 2))), "said nothing from 1999-01-01"),
+    ):
+        with pytest.raises(NotFoundError, match=message):
+            told.forget(selector)
+    with pytest.raises(InputError, match="2 things were named"):
+        told.forget(Selector(fact=1, subject="Ines"))
+    with pytest.raises(InputError, match="comes after"):
+        told.forget(Selector(said=(date(2024, 2, 2), date(2024, 2, 1))))
+    assert [f.text for f in told.facts()] == before
+
+
+def test_an_owner_is_forgotten_and_the_other_is_not_touched(told: Memory, tmp_path: Path) -> None:
+    told.remember("My locker code is 9031.", "eve")
+    done = told.forget(Selector(everything=True))
+    assert isinstance(done, Erasure)
+    assert told.facts() == []
+    assert bytes_with(told, "okafor", "4417", "biscuit") == []
+    assert [f.text for f in told.facts("eve")] == ["Your locker code is 9031."]

@@ -32,6 +32,7 @@ _CANDIDATES = 1024
 _COMMON = 0.2
 """A word that more than this share of the facts hold finds nothing."""
 
+_ASKING = {"who", "whom", "whose", "what", "which", "when", "where", "why", "how", "tell", "know", "remember"}
 _AT_ONCE = 400
 """Modules that are read in one query."""
 
@@ -130,7 +131,7 @@ class ProbeIndex:
     def _words(self, question: str) -> Vectors:
         """For each fact, the share of the question's words that it holds, the rarer ones counting more; shape (facts,)."""
         found = np.zeros(self._facts, np.float32)
-        weights = {word: self._rarity(word) for word in content_words(question)}
+        weights = {word: self._rarity(word) for word in content_words(question) if word not in _ASKING}
         total = sum(weights.values())
         for word, weight in weights.items():
             places = self._holding.get(word)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engrain.cli import life
 from engrain.cli.bench import bench
 from engrain.cli.evaluate import evaluate
 from engrain.cli.shared import Home, Json, Owner, as_json, console, consolidate_once, memory_of, ready, settings_of
@@ -122,116 +122,6 @@ def _preview(settings: Settings, json_: bool) -> None:
 
 
 @app.command()
-def compact(
-    once: Annotated[bool, typer.Option("--once", help="One compaction only, even if more are due.")] = False,
-    json_: Json = False,
-    home: Home = None,
-    owner: Owner = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what the next one would do.")] = False,
-) -> None:
-    """Train small modules anew as larger ones. Exit code 7 when a module was rejected or failed."""
-    from engrain.cli.status import levels_line
-    from engrain.consolidation.compact import due, shape
-    from engrain.consolidation.daemon import describe
-    from engrain.consolidation.job import Outcome, Result
-
-    settings = settings_of(home, owner)
-    if dry_run:
-        with memory_of(settings, quiet=json_) as memory:
-            found = due(memory.store, settings.owner, ready(memory).base.sha256, settings)
-        if json_:
-            as_json(asdict(found) if found else None)
-        elif found:
-            left_out = f", {found.dropped} corrected ones left out" if found.dropped else ""
-            console.print(f"{', '.join(found.modules)} would become one module of {len(found.facts)} facts{left_out}", highlight=False)
-        else:
-            console.print("Nothing is to be compacted.")
-        return
-    outcomes: list[Outcome] = []
-    while not outcomes or (outcomes[-1].result in (Result.PUBLISHED, Result.REJECTED) and not once):
-        outcomes.append(consolidate_once(settings, settings.owner, quiet=json_, task="compact"))
-        if not json_ and outcomes[-1].result is not Result.NOTHING:
-            console.print(describe(outcomes[-1]), highlight=False)
-    with memory_of(settings, quiet=True) as memory:
-        now = asdict(shape(memory.store, settings.owner))
-    done = [o for o in outcomes if o.result is not Result.NOTHING]
-    if json_:
-        as_json({"outcomes": [asdict(o) for o in done], "shape": now})
-    else:
-        console.print(f"{'' if done else 'Nothing is to be compacted: '}{levels_line(now)}", highlight=False)
-    failed = any(o.result in (Result.REJECTED, Result.FAILED) for o in done)
-    raise typer.Exit(130 if outcomes[-1].result is Result.INTERRUPTED else 7 if failed else 0)
-
-
-@app.command()
-def export(file: Annotated[Path, typer.Argument(help="The archive to write.")], json_: Json = False, home: Home = None, owner: Owner = None) -> None:
-    """Write an owner's memory to one file: what was said, facts, probes, modules, checksums."""
-    from engrain.memory.archive import export as write
-
-    settings = settings_of(home, owner)
-    with memory_of(settings) as memory:
-        done = write(memory.store, settings.owner, settings.modules, file)
-    if json_:
-        as_json(asdict(done))
-    else:
-        console.print(f"{done.facts} facts of {done.messages} messages and {len(done.modules)} modules are in {file}", highlight=False)
-
-
-@app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(help="An archive that `engrain export` wrote.")], json_: Json = False, home: Home = None, owner: Owner = None
-) -> None:
-    """Take an exported memory in as an owner's who has none; all of it or nothing."""
-    from engrain.memory.archive import take_in
-
-    settings = settings_of(home, owner)
-    with memory_of(settings) as memory:
-        done = take_in(memory.store, settings.owner, settings.modules, file)
-    if json_:
-        as_json(asdict(done))
-        return
-    console.print(f"{done.facts} facts of {done.messages} messages and {len(done.modules)} modules are now {done.owner}'s", highlight=False)
-    others = [name for name in done.bases if name != settings.memory_model]
-    if others:
-        console.print(f"Modules for {', '.join(others)} serve where ENGRAIN_MEMORY_MODEL says so; or: engrain migrate --to {settings.memory_model}")
-
-
-@app.command()
-def migrate(
-    to: Annotated[str, typer.Option(help="The new base model: an alias, a hub id or a folder.")],
-    retire: Annotated[bool, typer.Option("--retire", help="Then let the modules of other base models go.")] = False,
-    json_: Json = False,
-    home: Home = None,
-    owner: Owner = None,
-) -> None:
-    """Distil and train every module anew for another base model; the old ones serve meanwhile. Begun again, it goes on where it was."""
-    from engrain.consolidation.daemon import describe
-    from engrain.consolidation.job import Outcome, Result
-    from engrain.consolidation.migrate import retire_others
-    from engrain.memory import catalog
-
-    settings = settings_of(home, owner, memory_model=to)
-    outcomes: list[Outcome] = []
-    while not outcomes or outcomes[-1].result in (Result.PUBLISHED, Result.REJECTED):
-        outcomes.append(consolidate_once(settings, settings.owner, quiet=json_, task="migrate"))
-        if not json_ and outcomes[-1].result is not Result.NOTHING:
-            console.print(describe(outcomes[-1]), highlight=False)
-    done = [o for o in outcomes if o.result is not Result.NOTHING]
-    complete, retired = outcomes[-1].result is Result.NOTHING, 0
-    if complete and retire:
-        with memory_of(settings, quiet=True) as memory:
-            base = catalog.resolve(to, settings.cache)
-            retired = retire_others(memory.store, settings.owner, base.sha256, base.name)
-    if json_:
-        as_json({"outcomes": [asdict(o) for o in done], "complete": complete, "retired": retired})
-    elif complete:
-        old = f"{retired} old modules are retired" if retire else f"the old modules still serve; engrain migrate --to {to} --retire lets them go"
-        console.print(f"{len(done)} modules made for {to}; {old}. Set ENGRAIN_MEMORY_MODEL={to} to use them.", highlight=False)
-    codes = {Result.INTERRUPTED: 130, Result.FAILED: 7}
-    raise typer.Exit(codes.get(outcomes[-1].result, 7 if any(o.result is Result.REJECTED for o in done) else 0))
-
-
-@app.command()
 def daemon(
     every: Annotated[float | None, typer.Option(help="Consolidate every so many minutes.", show_default=False)] = None,
     cron: Annotated[str | None, typer.Option(help="Consolidate at these times, as a cron expression.", show_default=False)] = None,
@@ -305,49 +195,11 @@ def facts(
     console.print(table if rows else "Nothing is remembered yet. Next: engrain chat, or engrain ingest FILE")
 
 
-@app.command()
-def forget(
-    fact: Annotated[int | None, typer.Option(help="The fact with this id.", show_default=False)] = None,
-    episode: Annotated[int | None, typer.Option(help="Everything said in this episode.", show_default=False)] = None,
-    session: Annotated[str | None, typer.Option(help="Everything said in this session.", show_default=False)] = None,
-    subject: Annotated[str | None, typer.Option(help="Whatever was said by or about this name or thing.", show_default=False)] = None,
-    said: Annotated[str | None, typer.Option(help="Everything said in this time: 2026-01-03, or 2026-01-03..2026-02-01.", show_default=False)] = None,
-    everything: Annotated[bool, typer.Option("--everything", help="The owner's whole memory.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    json_: Json = False,
-    home: Home = None,
-    owner: Owner = None,
-) -> None:
-    """Erase something for good. Modules that hold it stop serving at once."""
-    from engrain.memory.forget import Selector
-
-    settings = settings_of(home, owner)
-    selector = Selector(fact, episode, session, subject, _days(said), everything)
-    selector.check()
-    if not yes:
-        typer.confirm("This cannot be undone. Erase it?", abort=True)
-    with memory_of(settings) as memory:
-        done = memory.forget(selector, settings.owner)
-    if json_:
-        as_json(asdict(done))
-        return
-    console.print(f"Erased {len(done.facts)} facts and {done.probes} probes, touched {done.messages} messages.", highlight=False)
-    if done.modules:
-        rebuild = f"; {done.to_rebuild} other facts are fresh again. Next: engrain consolidate" if done.to_rebuild else ""
-        console.print(f"Stopped modules: {', '.join(done.modules)}{rebuild}", highlight=False)
-
-
-def _days(text: str | None) -> tuple[date, date] | None:
-    """The first and the last day of `2026-01-03` or `2026-01-03..2026-02-01`."""
-    from engrain.errors import InputError
-
-    if text is None:
-        return None
-    first, _, last = text.partition("..")
-    try:
-        return date.fromisoformat(first), date.fromisoformat(last or first)
-    except ValueError:
-        raise InputError(f"{text!r} is no time; write 2026-01-03, or 2026-01-03..2026-02-01") from None
+app.command("forget")(life.forget)
+app.command("compact")(life.compact)
+app.command("export")(life.export)
+app.command("import")(life.import_)
+app.command("migrate")(life.migrate)
 
 
 @app.command()

@@ -17,6 +17,8 @@ from engrain.memory.bank.prompt import LONGEST, READ, reading, recall_beginning,
 from engrain.memory.modules import open_module
 from engrain.memory.schema import Module, ModuleState
 
+_TOGETHER = 16
+"""Questions to different modules that are asked in one batch."""
 _FURTHER = 4
 """So many further answers are asked for."""
 
@@ -108,6 +110,18 @@ class Bank:
         """Ask the module in the form it was trained in, showing it nothing but the question."""
         with self.base.lock:
             return ask(self.base, self.adapter(module) if module else None, questions, max_tokens)
+
+    def ask_each(self, asked: Sequence[tuple[str, Module]], max_tokens: int = LONGEST) -> list[Answer]:
+        """Ask each question its own module, in batches in which every row has another one on; raises ModuleError as `adapter` does."""
+        out: dict[int, Answer] = {}
+        order = sorted(range(len(asked)), key=lambda i: len(recall_ids(self.base, asked[i][0])))
+        with self.base.lock:
+            adapters = [self.adapter(module) for _, module in asked]
+            for at in range(0, len(order), _TOGETHER):
+                rows = order[at : at + _TOGETHER]
+                together = lora.stacked([adapters[i] for i in rows])
+                out |= dict(zip(rows, ask(self.base, together, [asked[i][0] for i in rows], max_tokens), strict=True))
+        return [out[i] for i in range(len(asked))]
 
     def read(self, question: str, notes: Sequence[str], max_tokens: int = LONGEST) -> Answer:
         """Let the base model, no module active, read the answer off notes."""

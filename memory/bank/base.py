@@ -125,6 +125,20 @@ class BaseModel:
                 lora.switch_off(linears)
                 self.worn = before
 
+    @contextmanager
+    def bare(self) -> Iterator[None]:
+        """Inside, the adapter that is on is off; other threads wait."""
+        with self.lock:
+            worn, self.worn = self.worn, None
+            if worn:
+                lora.switch_off({name: self.linears[name] for name in worn.a})
+            try:
+                yield
+            finally:
+                self.worn = worn
+                if worn:
+                    lora.switch_on(self.linears, worn)
+
     def stream(
         self,
         ids: Sequence[int],
@@ -180,9 +194,8 @@ class BaseModel:
         """
         ids = torch.tensor([self.encode("One thing after another")[:6]])
         mask = torch.ones_like(ids)[:, 1:]
-        with self.reach.only(torch.zeros_like(ids)):
+        with self.bare():
             wanted = self.model(ids, use_cache=False).logits[0, -1]
-        with self.reach.only(torch.zeros_like(mask)):
             cache = self.model(ids[:, :-1], use_cache=True).past_key_values
         try:
             decoder = Decoder(self.model)
@@ -246,7 +259,7 @@ class BaseModel:
             return None
         if key not in self._prefixes:
             step = torch.tensor([list(key)])
-            with torch.inference_mode(), self.reach.only(torch.zeros_like(step)):
+            with torch.inference_mode(), self.bare():
                 self._prefixes[key] = self.model.model(step, use_cache=True).past_key_values
         return self._prefixes[key]
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+from engrain.memory.bank.lora import repeated
 
 if TYPE_CHECKING:
     from engrain.memory.bank.base import BaseModel
@@ -78,15 +81,16 @@ def _spoken(base: BaseModel, prompts: list[list[int]], max_tokens: int, beginnin
     prefix = len(beginning)
     ids, mask = _padded([prompt[prefix:-1] for prompt in prompts], prefix)
     cache = _for_rows(base.prefix(beginning), len(prompts))
-    with base.reach.only(torch.zeros_like(ids)):  # no adapter acts before the last token
+    with base.bare():  # no adapter acts before the last token
         read = base.model.model(ids, attention_mask=mask, position_ids=(mask.cumsum(1) - 1)[:, prefix:], past_key_values=cache, use_cache=True)
     copies = len(ranks) * (2 if base.worn else 1)
     cache = read.past_key_values
     cache.batch_repeat_interleave(copies)
     adapted = torch.tensor([True, False]).repeat(len(prompts) * len(ranks)) if base.worn else None
-    steps = base.steps(cache, mask.repeat_interleave(copies, 0), max_tokens + 2, adapted)
-    logits = steps.step(torch.tensor([prompt[-1] for prompt in prompts]).repeat_interleave(copies))
-    return _greedily(base, steps, logits, max_tokens, list(ranks) * len(prompts), len(ranks))
+    with base.wearing(repeated(base.worn, copies)) if base.worn else nullcontext():
+        steps = base.steps(cache, mask.repeat_interleave(copies, 0), max_tokens + 2, adapted)
+        logits = steps.step(torch.tensor([prompt[-1] for prompt in prompts]).repeat_interleave(copies))
+        return _greedily(base, steps, logits, max_tokens, list(ranks) * len(prompts), len(ranks))
 
 
 def _greedily(base: BaseModel, steps: Steps | LeanSteps, logits: Tensor, max_tokens: int, ranks: list[int], group: int) -> list[list[Spoken]]:

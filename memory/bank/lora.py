@@ -152,6 +152,14 @@ def stacked(adapters: Sequence[Adapter]) -> Adapter:
     return Adapter(spec, a, b)
 
 
+def repeated(adapter: Adapter, copies: int) -> Adapter:
+    """A stacked adapter for rows that stand `copies` times each, one after the other; any other is for all rows anyway."""
+    if copies == 1 or next(iter(adapter.a.values())).dim() == 2:
+        return adapter
+    a, b = ({name: t.repeat_interleave(copies, 0) for name, t in some.items()} for some in (adapter.a, adapter.b))
+    return Adapter(adapter.spec, a, b)
+
+
 def fresh(model: nn.Module, spec: LoraSpec, generator: torch.Generator) -> Adapter:
     """A new trainable adapter: A Kaiming-uniform, B zero, as PEFT initialises it."""
     a: dict[str, Tensor] = {}

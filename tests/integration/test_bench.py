@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engrain.errors import InputError
-from engrain.evals.bench import capacity, chat, distil, write
+from engrain.evals.bench import capacity, chat, distil, read, write
 from engrain.evals.bench.cases import case_of
 from engrain.evals.bench.contenders import METHODS, surprise
 from engrain.memory.bank.base import BaseModel
@@ -31,7 +31,7 @@ def test_every_contender_learns_the_same_and_an_interrupted_run_goes_on(
             raise KeyboardInterrupt
 
     budgets = dict.fromkeys(METHODS, 2.0)
-    recipe = {**RECIPE, "epochs": 40}
+    recipe = {**RECIPE, "top": 1.0, "epochs": 40}
     with pytest.raises(KeyboardInterrupt):
         write.bench_write(out, tiny_folders[0], ["phonebook"], size=2, budgets=budgets, recipe=recipe, progress=stopped_after_ours)
     assert not out.exists()
@@ -64,7 +64,7 @@ def test_capacity_is_the_largest_load_that_a_rank_recalls(tiny_folders: tuple[Pa
     monkeypatch.setattr(capacity, "HELD_OUT", 0.0)  # a random model does not generalise
     base = BaseModel.load(tiny_folders[0], "tiny", "0" * 64)
     out = tmp_path / "capacity.json"
-    result = capacity.bench_capacity(out, base, [2, 1, 40], [1, 32], recipe={**RECIPE, "epochs": 60, "recalled": 0.98})
+    result = capacity.bench_capacity(out, base, [2, 1, 40], [1, 32], recipe={**RECIPE, "top": 1.0, "epochs": 60, "recalled": 0.98})
     assert json.loads(out.read_text()) == result
     runs = {(r["rank"], r["size"]): r for r in result["runs"]}
     assert runs[32, 2]["fits"]
@@ -99,3 +99,19 @@ def test_a_chat_waits_for_its_first_token_beside_a_training(tiny_settings: MakeS
     assert result["p95_ratio"] > 0
     assert result["idle"]["p95_ms"] >= result["idle"]["p50_ms"] > 0
     assert not list(tmp_path.glob("home/jobs/*"))  # it works on memories of its own
+
+
+def test_a_question_is_measured_from_the_router_to_the_last_token(memory: Memory, tmp_path: Path) -> None:
+    out = tmp_path / "read.json"
+    result = read.bench_read(out, memory.settings, memory, modules=[3, 30], adapters=[1, 3], facts=2, context=200)
+    assert json.loads(out.read_text()) == result
+    assert [one["probes"] for one in result["router"].values()] == [48, 480]
+    assert all(0 < one["p50_ms"] <= one["p95_ms"] for one in result["router"].values())
+    assert result["bank"]["load_ms"] > 0
+    assert set(result["bank"]["activate_ms"]) == set(result["bank"]["peft"]["set_ms"]) == {"1", "3"}
+    assert all(one["same_tokens"] for one in result["decoding"].values())
+    assert result["recall"]["answered"] > 0
+    assert result["recall"]["context_tokens"] >= 200
+    assert "times transformers' generate" in read.table(result)
+    with pytest.raises(InputError, match="size 0 cannot be measured"):
+        read.bench_read(out, memory.settings, memory, modules=[0])

@@ -161,3 +161,30 @@ def test_a_wrong_setting_is_named_on_one_line(monkeypatch: pytest.MonkeyPatch, c
         main()
     assert ended.value.code == 2
     assert "ENGRAIN_THRESHOLD" in capsys.readouterr().err
+
+
+def test_a_memory_is_compacted_moved_and_forgotten(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGRAIN_FAN_IN", "1")
+    for note in SAID[:2]:
+        run("remember", note)
+        assert run("consolidate", "--json").json[0]["result"] == "published"
+    planned = run("compact", "--dry-run", "--json").json
+    assert (len(planned["modules"]), len(planned["facts"]), planned["level"]) == (2, 2, 1)
+    assert "would become one module of 2 facts" in run("compact", "--dry-run").out
+    done = run("compact", "--json").json
+    assert [o["result"] for o in done["outcomes"]] == ["published"]
+    assert done["shape"]["modules"] == {"1": 1}
+    assert "1 on level 1" in run("status").out
+    assert "Nothing is to be compacted: 1 on level 1" in run("compact").out
+    file = str(tmp_path / "me.zip")
+    assert "2 facts of 2 messages and 1 modules are in" in run("export", file).out
+    assert "are now eve's" in run("import", file, "--owner", "eve").out
+    assert run("import", file, "--owner", "eve").code == 2
+    assert run("import", __file__, "--owner", "ann").code == 2
+    found = run("recall", "What is my dog called?", "--mode", "weights", "--owner", "eve", "--json").json
+    assert "Biscuit" in found["text"]
+    assert run("forget", "--subject", "Ines", "--yes", "--json").json["facts"]
+    assert run("forget", "--said", "soon", "--yes").code == 2
+    assert run("forget", "--said", "1999-01-01..1999-12-31", "--yes").code == 4
+    assert [f["text"] for f in run("facts", "--json").json] == ["Your dog is called Biscuit."]
+    assert len(run("facts", "--json", "--owner", "eve").json) == 2

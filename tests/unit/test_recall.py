@@ -11,7 +11,7 @@ from engrain.consolidation.job import consolidate
 from engrain.errors import InputError, NotFoundError
 from engrain.memory.bank.bank import Answer
 from engrain.memory.consult import consult
-from engrain.memory.evidence import supporting
+from engrain.memory.evidence import strangers, supporting
 from engrain.memory.memory import Memory
 from engrain.memory.nearness import Near, Wording
 from engrain.memory.schema import Fact, Trust
@@ -161,3 +161,14 @@ def test_a_module_that_is_named_is_asked_whatever_the_router_says(told: Memory) 
 def test_an_unknown_mode_lists_those_there_are(told: Memory) -> None:
     with pytest.raises(InputError, match="mode 'dreams' is unknown; use one of weights, text, hybrid"):
         told.recall("Who is my dentist?", mode="dreams")  # type: ignore[arg-type]
+
+
+def test_a_stranger_is_nobody_the_record_knows() -> None:
+    facts = [fact("Ada Barlow's phone number is 555-0100.", 1), fact("Boris Castor's phone number is 555-0199.", 2)]
+    assert strangers("What is Ada Castor's number?", facts) == ["Ada Castor"]
+    assert strangers("What number does Ada Barlow have?", facts) == []
+    assert strangers("Ada Barlow has which number?", facts) == []
+    assert strangers("Did I see Boris in May or on Monday?", facts) == []
+    (found,) = consult(Says(sure("555-0199")), ["What is Ada Castor's number?"], facts)
+    assert not found.known
+    assert found.said == ("no fact names 'Ada Castor'",)

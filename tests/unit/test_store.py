@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, select
 
 from engrain.errors import StoreError
 from engrain.memory import log
+from engrain.memory.schema import Job
 from engrain.memory.store import HEAD, Store
 
 
@@ -27,6 +28,28 @@ def test_migrations_build_what_the_tables_say(store: Store) -> None:
         assert compare_metadata(MigrationContext.configure(connection), SQLModel.metadata) == []
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+
+
+def test_an_older_database_is_brought_up_with_what_is_in_it(tmp_path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+
+    import engrain.memory.store as module
+
+    url = f"sqlite:///{tmp_path}/old.db"
+    config = Config()
+    config.set_main_option("script_location", str(Path(module.__file__).parent / "migrations"))
+    with create_engine(url).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text(
+            "INSERT INTO job (owner, state, stage, progress, note, attempt, worker, error, seed, fact_ids, result, created_at, updated_at) "
+            "VALUES ('me', 'done', 'publish', 0, '', 1, '', '', 7, '[1, 2]', '{}', '2026-01-01', '2026-01-01')"
+        ))  # fmt: skip
+    with Store(url).read() as db:
+        (job,) = db.exec(select(Job)).all()
+        assert (job.seed, job.fact_ids, job.replaces, job.level, job.base_sha256) == (7, [1, 2], [], 0, "")
 
 
 def test_threads_lose_nothing(store: Store) -> None:

@@ -38,7 +38,7 @@ def base(tiny_folders: tuple[Path, Path]) -> BaseModel:
 
 @pytest.fixture
 def recipe() -> Recipe:
-    return replace(Recipe(**RECIPE), rank=16, alpha=32, learning_rate=2e-3, epochs=200, patience=3)
+    return replace(Recipe(**RECIPE), top=1.0, rank=16, alpha=32, learning_rate=2e-3, epochs=200, patience=3)
 
 
 def answered(base: BaseModel, adapter: lora.Adapter | None) -> list[bool]:

@@ -1,0 +1,119 @@
+"""A token at a time: the written-out step gives what the model gives, whatever is on, for whatever rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from engrain.errors import ModuleError
+from engrain.memory.bank import lora
+from engrain.memory.bank.bank import ask
+from engrain.memory.bank.base import BaseModel
+from engrain.memory.bank.decode import LeanSteps, Steps
+from engrain.memory.bank.generate import spoken
+from engrain.memory.bank.prompt import answer_ids, recall_beginning, recall_ids
+
+QUESTIONS = ("Who is my dentist?", "Where does my sister Ines live now?", "Locker?")
+ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+def made(folders: tuple[Path, Path], architecture: str = "Llama", **more: object) -> BaseModel:
+    """A random model of an architecture."""
+    import transformers
+
+    config = getattr(transformers, f"{architecture}Config")(
+        vocab_size=1024, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
+        pad_token_id=0, bos_token_id=None, eos_token_id=2, **more,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = getattr(transformers, f"{architecture}ForCausalLM")(config)
+    with torch.no_grad():
+        model.model.embed_tokens.weight.normal_(0, 0.3)
+    return BaseModel(model, transformers.AutoTokenizer.from_pretrained(folders[0]), architecture, "0" * 64)
+
+
+def adapter(base: BaseModel, rank: int = 4, seed: int = 1, targets: tuple[str, ...] = ALL) -> lora.Adapter:
+    """A random one in the upper two layers that says something else than the base model."""
+    generator = torch.Generator().manual_seed(seed)
+    found = lora.fresh(base.model, lora.LoraSpec(rank, 2 * rank, (1, 2), targets), generator)
+    for b in found.b.values():
+        b.data.normal_(0, 0.3, generator=generator)
+    return lora.Adapter(found.spec, {n: t.detach() for n, t in found.a.items()}, {n: t.detach() for n, t in found.b.items()})
+
+
+@pytest.mark.parametrize(
+    ("architecture", "more", "lean"),
+    [("Llama", {}, True), ("Llama", {"attention_bias": True}, True), ("Qwen2", {}, True), ("Mistral", {"sliding_window": None}, True),
+     ("Mistral", {"sliding_window": 8}, False), ("Qwen3", {}, False), ("Gemma", {}, True), ("Gemma2", {}, False)],
+)  # fmt: skip
+def test_every_architecture_says_what_its_own_forward_would(
+    tiny_folders: tuple[Path, Path], architecture: str, more: dict[str, object], lean: bool
+) -> None:
+    base = made(tiny_folders, architecture, **more)
+    worn = adapter(base)
+    prompt = recall_ids(base, QUESTIONS[0])
+    for on in (None, worn):
+        with base.wearing(on) if on else base.lock:
+            said = [t.id for t in base.stream(prompt, 12)]
+            ids = torch.tensor([prompt])
+            with torch.inference_mode():
+                for token in said:  # from scratch for every token, the adapter acting from the prompt's last one on
+                    reached = torch.arange(ids.shape[1])[None] >= len(prompt) - 1
+                    with base.reach.only(reached):
+                        assert int(base.model(ids).logits[0, -1].argmax()) == token
+                    ids = torch.cat([ids, torch.tensor([[token]])], 1)
+            cache = base.model(ids, use_cache=True).past_key_values
+            assert type(base.steps(cache, torch.ones_like(ids), 1)) is (LeanSteps if lean else Steps)
+
+
+def test_rows_of_any_length_are_answered_as_each_would_be_alone(tiny_folders: tuple[Path, Path]) -> None:
+    base = made(tiny_folders)
+    for worn in (None, adapter(base), adapter(base, targets=("q_proj", "down_proj"))):
+        together = ask(base, worn, QUESTIONS, 9)
+        alone = [ask(base, worn, [question], 9)[0] for question in QUESTIONS]
+        assert [a.text for a in together] == [a.text for a in alone]
+        assert [a.probability for a in together] == pytest.approx([a.probability for a in alone], rel=1e-4)
+        assert [a.without for a in together] == pytest.approx([a.without for a in alone], rel=1e-4)
+
+
+def test_an_answer_is_weighed_with_and_without_the_adapter(tiny_folders: tuple[Path, Path]) -> None:
+    base = made(tiny_folders)
+    worn = adapter(base)
+    prompts = [recall_ids(base, question) for question in QUESTIONS]
+    with base.wearing(worn):
+        found = [one for (one,) in spoken(base, prompts, 9, recall_beginning(base))]
+        plain = [one for (one,) in spoken(base, prompts, 9)]
+        answers = [[*base.encode(one.text), *answer_ids(base, "")] for one in found]
+        scored = base.answer_logprobs(prompts, answers)
+    bare = base.answer_logprobs(prompts, answers)
+    assert [one.text for one in found] == [one.text for one in plain]
+    for one, answer, with_it, without in zip(found, answers, scored, bare, strict=True):
+        if len(answer) == len(one.logprobs):  # the text is encoded again as it was generated
+            assert one.logprobs == pytest.approx(with_it.logprobs, abs=1e-3)
+            assert one.without == pytest.approx(without.logprobs, abs=1e-3)
+    assert any(one.logprobs != pytest.approx(one.without, abs=1e-3) for one in found)
+
+
+def test_further_answers_begin_otherwise_and_do_not_end_at_once(tiny_folders: tuple[Path, Path]) -> None:
+    base = made(tiny_folders)
+    with base.lock:
+        (answers,) = spoken(base, [recall_ids(base, QUESTIONS[0])], 6, ranks=(0, 1, 2, 3))
+    assert len({one.text for one in answers}) == 4
+    firsts = [one.logprobs[0] for one in answers]
+    assert firsts[1:] == sorted(firsts[1:], reverse=True)
+    assert all(len(one.logprobs) > 1 for one in answers[1:])
+
+
+def test_every_row_may_have_a_module_of_its_own(tiny_folders: tuple[Path, Path]) -> None:
+    base = made(tiny_folders)
+    some = [adapter(base, rank, seed) for rank, seed in ((4, 1), (2, 2), (4, 3))]
+    prompts = [recall_ids(base, QUESTIONS[0])] * 3
+    with base.wearing(lora.stacked(some)):
+        together = [one for (one,) in spoken(base, prompts, 9)]
+    alone = [ask(base, one, [QUESTIONS[0]], 9)[0].text for one in some]
+    assert [one.text for one in together] == alone
+    assert len(set(alone)) > 1
+    with pytest.raises(ModuleError, match="different layers"):
+        lora.stacked([some[0], adapter(base, targets=("q_proj",))])

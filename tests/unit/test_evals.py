@@ -135,7 +135,7 @@ def test_an_interval_holds_the_mean_and_shrinks_with_more_items() -> None:
 
 
 OPENINGS = ("Say", "Now", "So", "Well", "Then", "Please", "Quickly")
-SHORT = {**RECIPE, "epochs": 160, "settle": 0}
+SHORT = {**RECIPE, "top": 1.0, "epochs": 160, "settle": 0}
 ARMS = (
     "base",
     "context",

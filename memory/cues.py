@@ -25,10 +25,23 @@ _TIME_WORD = (
     r"autumn|days?|o'clock|am|pm|christmas|easter|\d{1,2}:\d\d|(?:19|20)\d\d"
 )
 _TIME = re.compile(rf"\b(?:{_TIME_WORD})s?\b", re.IGNORECASE)
+_UNITS = r"(?:minute|hour|day|night|weekend|week|month|year|spring|summer|autumn|winter)s?"
+_BARE_TIME = re.compile(
+    rf"(?:^|(?P<before>.+?) )(?P<time>(?:(?:last|next|this|every|each)(?: other| second| first)? (?:{_TIME_WORD})s?"
+    r"(?: (?:morning|afternoon|evening|night))?"
+    rf"|(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|\d+|some|a few|a couple of) {_UNITS} (?:ago|from now)"
+    r"|yesterday|today|tonight|tomorrow)(?: (?:at|in|on) .+)?)$",
+    re.IGNORECASE,
+)
+"""A time that no preposition begins, at the end of a phrase."""
+_ACTIVITY = re.compile(r"^(?P<object>(?:my|our|his|her|the|an?) .+?) (?P<doing>[a-z]{2,}ing)$")
+"""*my left wrist skiing*: what was being done stands behind the object."""
 _KIN = (
     "sister|brother|mother|father|mom|mum|dad|son|daughter|wife|husband|partner|boyfriend|girlfriend|cousin|aunt|uncle|niece|nephew|"
     "friend|boss|manager|dentist|doctor|teacher|landlord|landlady|neighbour|neighbor|colleague|coach|therapist|tutor|supervisor|"
-    "grandmother|grandfather|grandma|grandpa|vet|mechanic|lawyer|accountant|roommate|flatmate|mentor|fiancé|fiancée"
+    "grandmother|grandfather|grandma|grandpa|vet|mechanic|lawyer|accountant|roommate|flatmate|mentor|fiancé|fiancée|"
+    r"\w+(?:ologist|therapist|trician|dresser|sitter|keeper|trainer|instructor)|plumber|builder|barber|gardener|cleaner|nanny|partner|nurse|surgeon|"
+    r"guy|man|woman|girl|boy|lady|person"
 )
 _PERSON_NOUN = re.compile(rf"\b(?:{_KIN})$", re.IGNORECASE)
 _PERSON_TITLE = re.compile(r"^(?:Dr|Mr|Mrs|Ms|Prof)\.? ")
@@ -42,6 +55,12 @@ _NAMED_IT = re.compile(
     r".*? and (?:named|called) (?:him|her|it|them) "
     r"(?P<name>[A-Z][\w']*(?: [A-Z][\w']*)*)"
 )
+_GIVING = {"give", "lend", "sell", "send", "show", "teach", "pay", "write", "owe", "offer", "lease"}
+"""What is done *to* somebody."""
+_CALLED_SO = re.compile(r"^(?P<what>(?:an?|the|my|our|his|her) .+?) (?:called|named) (?P<name>[A-Z].*)$")
+_COLOUR = re.compile(r"^(?:(?:[a-z]+ )?(?:white|black|grey|gray|red|green|blue|yellow|orange|purple|violet|pink|brown|beige|turquoise|gold|silver))$")
+_MEASURED = re.compile(r"^(?P<kind>size|number|room|platform|gate|seat) (?P<value>\d\S*|[A-Z]\d\S*)$")
+_ASIDE = re.compile(r"^(?P<first>.+?), (?:and )?(?P<thing>(?:the|its) (?:[a-z]+ ){0,2}?[a-z]+) (?P<be>is|are) (?P<value>.+)$")
 _STATES = {"live", "work"}
 """What somebody does in one place at a time."""
 _OF_SOMEBODY = re.compile(r"(?:My|Our|The|[A-Z]\w+'s)\b")
@@ -63,6 +82,7 @@ _DETERMINERS = {
 _AMOUNT = re.compile(r"^(?:[£$€]\s?)?\d[\d,.]*\s?(?:euros?|pounds?|dollars?|francs?|cents?|[£$€])?(?: (?:a|per) \w+)?$", re.IGNORECASE)
 _SPLIT = re.compile(r"\d{1,3}(?:,\d{3})+|(?:Dr|Mr|Mrs|Ms|Prof|St)\.|[A-Za-z0-9'’.:-]*[A-Za-z0-9'’]|[,;–&-]")
 _PLACES = {"in", "at", "near"}
+_SPOTS = {"in", "at", "on", "near", "under", "behind", "above", "below", "beside", "between", "inside", "outside", "over"}
 _PARTICLES = {"up", "out", "off", "down", "back", "away", "over"}
 _FRONTED = re.compile(
     r"(?P<front>(?:(?:In|On|At|During|After|Before|By|For)(?! (?:I|we|he|she|they|it)\b) (?:[\w'’]+ ){0,3}?[\w'’]+"
@@ -99,6 +119,10 @@ def cues(asked: str) -> list[Cue]:
         for clause in (parsed, *([replace(parsed, subject=kin["name"])] if kin else [])):  # "my sister Ines" is asked for by either
             found += _copular(clause) if clause.verb in _COPULA else _verbal(clause)
         found += _reversed(parsed)
+        aside = _ASIDE.match(sentence)
+        if aside:
+            of = "" if parsed.pronoun else f" of {parsed.asked_subject}"
+            found.append(_ask("What", aside["be"], re.sub("^its", "the", aside["thing"]) + of, "", aside["value"]))
     unique: dict[str, Cue] = {}
     for cue in found:
         if cue.answer and len(cue.question.split()) >= 3:
@@ -208,6 +232,10 @@ def _verb_position(tokens: list[str], pronoun: bool) -> int | None:
         if token.lower() in _COPULA | _MODAL:
             return at
     start = 2 if tokens[0] in {"My", "Our", "The", "A", "An"} or tokens[0].endswith("'s") else 1
+    for at in range(start, min(5, len(tokens) - 1)):  # *The twins learn Spanish*
+        plural = tokens[at - 1].islower() and tokens[at - 1].endswith("s") and not tokens[at - 1].endswith(("ss", "'s"))
+        if plural and tokens[at].islower() and lemma(tokens[at]) == tokens[at] and tokens[at] not in _PREPOSITIONS:
+            return at
     for at in range(start, min(9, len(tokens))):
         if _finite(tokens[at]):
             return at
@@ -232,7 +260,7 @@ def _naming(sentence: str) -> Iterator[Cue]:
     """Names given in passing: *a cat called Misha*, *my sister Ines*, *adopted a beagle and named him Biscuit*."""
     for match in (_CALLED.search(sentence), _NAMED_IT.search(sentence)):
         if match:
-            owned = re.match(r"(?:have|had|got|adopted|bought|built|started|opened|own|is|has|my|our)\b", match[0])
+            owned = re.match(r"(?:have|had|got|adopted|bought|built|started|opened|own|has|my|our)\b", match[0])
             owner = "my" if re.match(r"(?:I|My|We|Our)\b", sentence) else f"{sentence.split()[0].removesuffix(chr(39) + 's')}'s"
             thing = f"{owner if owned else 'the'} {match['noun']}"
             yield _ask("What", "is", thing, "called", match["name"])
@@ -280,25 +308,33 @@ def _copular(clause: _Clause) -> Iterator[Cue]:
         yield from _predicate(clause)
         return
     head, phrase = _first_phrase(clause.rest)
-    if head and _is_time(phrase):
+    if clause.rest[0].lower().endswith("ing") or _is_participle(clause.rest[0]):
+        yield from _predicate(clause)
+    elif head and _is_time(phrase):
         yield _ask("When", be, subject, head, phrase)
     elif not head and _is_time(complement):
         yield _ask("When", be, subject, "", complement)
-    elif clause.rest[0].lower() in {"in", "at", "on", "near"}:
+    elif clause.rest[0].lower() in _SPOTS:
         yield _ask("Where", be, subject, "", complement)
-    elif clause.rest[0].lower().endswith("ing") or _is_participle(clause.rest[0]):
-        yield from _predicate(clause)
     elif clause.rest[0].lower() in {"with", "from", "by", "for", "about"} and len(clause.rest) > 1:
         inner = _text(clause.rest[1:])
         yield _ask("Who" if clause.rest[0] in {"with", "by"} and inner[:1].isupper() else "What", be, subject, clause.rest[0].lower(), inner)
     elif _is_person(clause.subject, complement):
+        if head and phrase.split(" ", 1)[0] in _SPOTS and not subject.endswith("'s name"):
+            complement = head
+            yield _ask("Where", be, subject, "", phrase)
         yield _ask("Who", be, subject.removesuffix(_NAME_OF), "", complement)
         if not subject.endswith("'s name"):
             yield _ask("What", be, f"the name of {subject}", "", complement)
     elif _PERSON_NOUN.search(subject) and clause.rest[0].lower() in {"a", "an"}:
-        yield _ask("What", "does", subject, "do for a living", complement)
-        yield _ask("What", be, f"{subject}'s job", "", complement)
+        so_called = _CALLED_SO.match(complement)
+        job = so_called["what"] if so_called else complement
+        yield _ask("What", "did" if be in {"was", "were"} else "does", subject, "do for a living", job)
+        yield _ask("What", be, f"{subject}'s job", "", job)
     else:
+        measured = _MEASURED.match(complement)
+        if measured:
+            yield _ask(f"What {measured['kind']}", be, subject, "", complement)
         yield _ask("What", be, subject, "", complement)
         if subject.endswith("'s name"):
             yield _ask("Who", be, subject.removesuffix(_NAME_OF), "", complement)
@@ -314,7 +350,7 @@ def _reversed(clause: _Clause) -> Iterator[Cue]:
     if clause.verb in _COPULA:
         if _PERSON_TITLE.match(rest) or (rest[:1].isupper() and _PERSON_NOUN.search(clause.asked_subject)):
             yield Cue(f"Who is {rest}?", clause.asked_subject, reversed=True)
-    elif lemma(clause.verb) and clause.verb not in _MODAL:
+    elif lemma(clause.verb) not in (None, clause.verb) and clause.verb not in _MODAL:
         yield Cue(f"{'Who' if person else 'What'} {clause.verb} {rest}?", _lower_first(clause.subject), reversed=True)
 
 
@@ -329,6 +365,9 @@ def _predicate(clause: _Clause) -> Iterator[Cue]:
     rest = clause.rest
     if rest[0].lower().endswith("ing"):
         yield from _around(be, subject, rest[0], rest[1:], f"What {be} {subject} doing?")
+    elif len(rest) > 1 and _is_participle(rest[0]) and _COLOUR.match(_text(rest[1:])):
+        for wh, after in (("What", rest[0]), ("What colour", rest[0]), ("What colour", "")):
+            yield _ask(wh, be, subject, after, _text(rest[1:]))
     elif (len(rest) > 1 and _is_participle(rest[0])) or _has_complement(rest):
         yield from _around(be, subject, rest[0], rest[1:], None)
     elif rest[0].lower() in {"a", "an"}:
@@ -349,6 +388,9 @@ def _verbal(clause: _Clause) -> Iterator[Cue]:
         yield from _around(verb, subject, clause.rest[0], clause.rest[1:], None)
         return
     base = lemma(verb)
+    if verb in {"have", "has", "had"} and len(clause.rest) > 1 and (_is_participle(clause.rest[0]) or clause.rest[0].lower() == "had"):
+        yield from _around(verb, subject, clause.rest[0], clause.rest[1:], None)
+        return
     if base is None or (base == "have" and clause.rest[0].lower().endswith(("ed", "en")) and not clause.rest[0].istitle()):
         return
     third = not (clause.pronoun or subject.startswith(("my parents", "we ")))
@@ -362,20 +404,35 @@ def _verbal(clause: _Clause) -> Iterator[Cue]:
 def _around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whole: str | None) -> Iterator[Cue]:
     """Ask for the object and for each prepositional phrase of `subject verb rest`."""
     rest = _first_clause(rest)
+    first = verb.split(" ", 1)[0]
     if rest and rest[0].lower() in _PARTICLES:
         verb, rest = f"{verb} {rest[0].lower()}", rest[1:]
+    elif len(rest) > 1 and rest[0].lower() == "to" and lemma(rest[1]) == rest[1]:  # *want to repaint*
+        verb, rest = f"{verb} to {rest[1]}", rest[2:]
+        if not rest or rest[0].lower() in _PREPOSITIONS:
+            yield _ask("What", auxiliary, subject, f"{verb.rsplit(' ', 1)[0]} do", verb.rsplit(" ", 1)[1])
+    elif rest and lemma(first) == "get" and _is_participle(rest[0]):  # *get paid*
+        verb, rest = f"{verb} {rest[0]}", rest[1:]
     obj, phrases = _phrases(rest)
     recipient, given = _recipient(obj)
+    if _AMOUNT.match(given) and not given.isdigit():
+        thing = " ".join(f"{p} {i}" for p, i in phrases[:1] if p in {"for", "on", "to"})
+        yield _ask("How much", auxiliary, subject, " ".join(filter(None, (verb, recipient, thing))), given)
     if recipient:
         yield _ask("What", auxiliary, subject, f"{verb} {recipient}", given)
     elif obj and not obj.lower().startswith(("that ", "if ", "how ", "like ")):
-        yield _ask("What", auxiliary, subject, verb, obj)
+        so_called = _CALLED_SO.match(obj)
+        yield _ask("What", auxiliary, subject, verb, so_called["name"] if so_called else obj)
     middle = f"{verb} {obj}".strip()
     for index, (preposition, inner) in enumerate(phrases):
-        phrase = f"{preposition} {inner}"
-        before = " ".join([middle, *(f"{p} {i}" for p, i in phrases[:index])])
+        phrase = f"{preposition} {inner}".strip()
+        before = " ".join([middle, *(f"{p} {i}".strip() for p, i in phrases[:index] if p)])
         if _is_time(phrase):
             yield _ask("When", auxiliary, subject, before, phrase)
+        elif preposition == "in" and inner[:1].isdigit():
+            yield _ask("What", auxiliary, subject, f"{before} in", inner)
+        elif preposition == "to" and lemma(first) in _GIVING:
+            yield _ask("Who", auxiliary, subject, f"{before} to", inner)
         elif preposition in {"in", "at", "near", "into", "behind"} or (preposition == "to" and inner[:1].isupper()):
             before_it = phrases[index - 1] if index else ("", "")
             if before_it[0] not in _PLACES and not _is_source(*before_it):  # "in a hut near Bergen" is one place
@@ -383,7 +440,10 @@ def _around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whol
         elif preposition != "every":
             if _is_source(preposition, inner):
                 inner = " ".join([inner, *_places(phrases[index + 1 :])])
-            wh = "Who" if preposition in {"with", "from", "by"} and inner[:1].isupper() and len(inner.split()) <= 2 else "What"
+            so_called = _CALLED_SO.match(inner)
+            inner = so_called["name"] if so_called else inner
+            named = bool(_PERSON_NOUN.search(so_called["what"])) if so_called else inner[:1].isupper() and len(inner.split()) <= 2
+            wh = "Who" if preposition in {"with", "from", "by"} and named else "What"
             yield _ask(wh, auxiliary, subject, f"{before} {preposition}", inner)
     if whole and not obj and not phrases:
         yield Cue(whole, f"{verb} {_text(rest)}")
@@ -437,8 +497,27 @@ def _phrases(rest: tuple[str, ...]) -> tuple[str, list[tuple[str, str]]]:
         ):
             groups.append([])
         groups[-1].append(token)
-    phrases = [(group[0].lower(), _text(group[1:])) for group in groups[1:] if len(group) > 1]
-    return _text(groups[0]), phrases
+    obj, phrases = _text(groups[0]), list[tuple[str, str]]()
+    obj, when = _timed(obj)
+    doing = _ACTIVITY.match(obj)
+    if doing and when:
+        obj = doing["object"]
+    if when:
+        phrases.append(("", when))
+    for group in groups[1:]:
+        inner, when = _timed(_text(group[1:]))
+        phrases += [(group[0].lower(), inner)] if inner else []
+        phrases += [("", when)] if when else []
+    return obj, phrases
+
+
+def _timed(phrase: str) -> tuple[str, str]:
+    """(what stands before a time that no preposition begins, that time): *Lisbon next spring* is in Lisbon and next spring."""
+    found = _BARE_TIME.match(phrase)
+    before = (found["before"] or "") if found else phrase
+    if found is None or before.rsplit(" ", 1)[-1].lower() in _PREPOSITIONS | _DETERMINERS:  # "on the last Monday", "the 25th of every month"
+        return phrase, ""
+    return before, found["time"]
 
 
 def _object(clause: _Clause) -> str:

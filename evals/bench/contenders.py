@@ -216,15 +216,19 @@ def cost_of_a_step(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, A
     }  # fmt: skip
 
 
-def matmul_peak(dtype: torch.dtype) -> float:
-    """Floating-point operations a second of square matrix products, the best of several sizes and tries."""
+def matmul_peak(dtype: torch.dtype, seconds: float = 2.0) -> float:
+    """Floating-point operations a second of square matrix products, the best of several sizes and tries; a size that takes longer
+    than `seconds` is the last: some processors multiply bfloat16 without any help."""
     best = 0.0
     for size in (512, 1024, 2048):
         a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+        began = time.perf_counter()
         for _ in range(8):
             started = time.perf_counter()
             torch.mm(a, b)
             best = max(best, 2 * size**3 / (time.perf_counter() - started))
+            if time.perf_counter() - began > seconds:
+                return best
     return best
 
 

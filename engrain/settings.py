@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     threshold: float = Field(default=0.35, ge=0, le=1)
     """Least nearness of a question to a module's probes and their facts at which the module is asked."""
 
+    resident_mb: float = Field(default=512.0, gt=0)
+    """Megabytes that modules may take in memory; the least recently used give way."""
+
     facts_per_module: int = Field(default=24, ge=1)
     """Most facts the planner puts into one module."""
     module_tokens: int = Field(default=1248, ge=1)

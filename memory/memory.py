@@ -77,7 +77,7 @@ class Memory:
         """The modules on the memory model."""
         from engrain.memory.bank.bank import Bank
 
-        return Bank(self.base, self.settings.modules)
+        return Bank(self.base, self.settings.modules, self.settings.resident_mb)
 
     @cached_property
     def search(self) -> Search:

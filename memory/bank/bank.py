@@ -82,12 +82,13 @@ class Voice:
 
 
 class Bank:
-    """Modules by id on one base model; the least recently used give way beyond `resident`."""
+    """Modules on one base model, by the hashes of both; the least recently used give way to a budget of memory."""
 
-    def __init__(self, base: BaseModel, modules: Path, resident: int = 64) -> None:
+    def __init__(self, base: BaseModel, modules: Path, megabytes: float = 512.0) -> None:
         self.base = base
         self.modules = modules
-        self.resident = resident
+        self.megabytes = megabytes
+        """What the resident modules may take together; the one that was asked last stays in any case."""
         self._adapters: OrderedDict[tuple[str, str], lora.Adapter] = OrderedDict()
 
     @contextmanager
@@ -149,7 +150,16 @@ class Bank:
             folder, manifest = open_module(module, self.modules)
             spec = lora.LoraSpec(manifest.rank, manifest.alpha, manifest.layers, manifest.targets)
             self._adapters[key] = lora.load(folder, self.base.model, spec)
-            while len(self._adapters) > self.resident:
-                self._adapters.popitem(last=False)
+            self._make_room()
         self._adapters.move_to_end(key)
         return self._adapters[key]
+
+    @property
+    def resident(self) -> list[str]:
+        """The ids of the modules in memory, the least recently used first."""
+        return [module_id for _, module_id in self._adapters]
+
+    def _make_room(self) -> None:
+        size = sum(adapter.bytes for adapter in self._adapters.values())
+        while size > self.megabytes * 2**20 and len(self._adapters) > 1:
+            size -= self._adapters.popitem(last=False)[1].bytes

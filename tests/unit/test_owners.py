@@ -14,6 +14,7 @@ from engrain.cli.app import app
 from engrain.consolidation.job import consolidate
 from engrain.consolidation.worker import _environment
 from engrain.errors import NotFoundError
+from engrain.memory.bank.bank import Bank
 from engrain.memory.memory import Memory
 from engrain.memory.recall import Recollection
 from engrain.tools.memory import memory_tools
@@ -103,6 +104,18 @@ def test_modules_of_both_are_asked_in_one_batch(both: Memory) -> None:
     assert answers == [both.bank.ask([question], module)[0].text for question, module in asked]
     assert "Biscuit" in answers[0]
     assert "Ramses" in answers[1]
+
+
+def test_the_least_recently_used_module_gives_way_and_comes_back(both: Memory) -> None:
+    (mine,), (eves,) = both.modules("me"), both.modules("eve")
+    before = both.bank.ask([ASKED[0]], mine)[0].text
+    small = Bank(both.base, both.settings.modules, megabytes=1e-3)
+    assert small.ask([ASKED[0]], mine)[0].text == before
+    assert small.resident == [mine.id]
+    small.ask([ASKED[0]], eves)
+    assert small.resident == [eves.id]
+    assert small.ask([ASKED[0]], mine)[0].text == before
+    assert sorted(both.bank.resident) == sorted([mine.id, eves.id])
 
 
 def test_the_command_line_serves_its_owner_alone(both: Memory, monkeypatch: pytest.MonkeyPatch) -> None:

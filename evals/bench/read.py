@@ -217,7 +217,7 @@ def _decoding(memory: Memory) -> dict[str, Any]:
         rate = {who: 1 / min(some) for who, some in times.items()}
         out[name] = {
             "ours_tokens_per_second": round(rate["ours"], 1), "generate_tokens_per_second": round(rate["generate"], 1),
-            "times_generate": round(rate["ours"] / rate["generate"], 2), "same_tokens": said["ours"] == said["generate"],
+            "times_generate": round(rate["ours"] / rate["generate"], 2), "halved": base.halved, "same_tokens": said["ours"] == said["generate"],
         }  # fmt: skip
     return out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,7 +46,8 @@ class BaseModel:
     One thread at a time may run it or change which adapter is on: hold `lock` for that.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, name: str, sha256: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, name: str, sha256: str, *, halved: bool = False) -> None:
+        """With `halved`, tokens are generated with weights rounded to float16 where the processor can; what is scored or trained is not."""
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
@@ -57,12 +58,13 @@ class BaseModel:
         """Every linear that an adapter was put on so far."""
         self.worn: lora.Adapter | None = None
         """The adapter that is on."""
+        self.halved = halved
         self._decoder: Decoder | None = None
         self._tried = False
         self._prefixes: dict[tuple[int, ...], Any] = {}
 
     @classmethod
-    def load(cls, folder: Path, name: str, sha256: str) -> BaseModel:
+    def load(cls, folder: Path, name: str, sha256: str, *, halved: bool = False) -> BaseModel:
         """Load a model folder in float32; raises ModelError when it is not a causal language model."""
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -72,7 +74,7 @@ class BaseModel:
                 tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{name!r} could not be loaded from {str(folder)!r}: {error}") from error
-        return cls(model, tokenizer, name, sha256)
+        return cls(model, tokenizer, name, sha256, halved=halved)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -202,7 +204,12 @@ class BaseModel:
             found = decoder.steps(cache, mask, 1, None, None).step(ids[:, -1])[0]
         except (AttributeError, TypeError, RuntimeError, ValueError):
             return None
-        return decoder if bool((found - wanted).abs().max() <= TOLERANCE * wanted.abs().max()) else None
+        if not bool((found - wanted).abs().max() <= TOLERANCE * wanted.abs().max()):
+            return None
+        if self.halved:
+            with suppress(RuntimeError):  # no processor for it
+                decoder.halve()
+        return decoder
 
     def answer_logprobs(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> list[Answered]:
         """How likely each answer is after its prompt, teacher-forced, in batches of like length.

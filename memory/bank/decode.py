@@ -46,7 +46,8 @@ class Steps:
 class Decoder:
     """A model's weights as a step needs them; raises AttributeError or TypeError for a model that is built otherwise.
 
-    The projections that share an input become views of one matrix, so that nothing is in memory twice.
+    The projections that share an input become views of one matrix, so that nothing is in memory twice. `halved`, every weight is
+    there once more, rounded to float16 and packed for FBGEMM: a step spends its time on fetching weights.
     """
 
     def __init__(self, model: Any) -> None:
@@ -54,8 +55,21 @@ class Decoder:
         if getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True):
             raise TypeError("a sliding window is not stepped here")
         inner = model.model
-        self.rotary, self.embed, self.norm, self.head = inner.rotary_emb, inner.embed_tokens, inner.norm, model.lm_head
+        self.rotary, self.embed, self.norm, self.head = inner.rotary_emb, inner.embed_tokens, _norm(inner.norm), model.lm_head
         self.layers = [_Layer(layer) for layer in inner.layers]
+        self.heads: Any = None
+
+    def halve(self) -> None:
+        """Step with weights rounded to float16 from now on, inputs and sums in float32; raises RuntimeError where the processor cannot."""
+        packed = [[_packed(w, b) for w, b in zip(layer.weights, layer.biases, strict=True)] for layer in self.layers]
+        self.heads = _packed(self.head.weight.detach(), self.head.bias)
+        for layer, some in zip(self.layers, packed, strict=True):
+            layer.packed = some
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Of normed states, shape (rows, vocabulary)."""
+        x = self.norm(x)
+        return self.head(x) if self.heads is None else torch.ops.quantized.linear_dynamic_fp16(x, self.heads)  # type: ignore[no-any-return]
 
     def steps(self, cache: Any, mask: Tensor, room: int, worn: Adapter | None, adapted: Tensor | None) -> LeanSteps:
         """Rows behind a cache of transformers' with `room` for further tokens, changed by the adapter that is worn, where `adapted`."""
@@ -87,7 +101,7 @@ class LeanSteps:
         for number, layer in enumerate(decoder.layers):
             keys, values, changes = self.keys[number], self.values[number], self.changes.get(number, _UNCHANGED)
             h = layer.before(x)
-            qkv = self._changed(linear(h, layer.weights[0], layer.biases[0]), h, changes[0])
+            qkv = self._changed(layer.project(0, h), h, changes[0])
             heads = keys.shape[1]
             turned, value = torch.split(qkv, [qkv.shape[1] - heads * layer.width, heads * layer.width], 1)
             turned = turned.view(len(x), -1, layer.width)
@@ -99,13 +113,13 @@ class LeanSteps:
             query = query.reshape(len(x), heads, -1, layer.width)
             found = scaled_dot_product_attention(query, keys[:, :, : at + 1], values[:, :, : at + 1], attn_mask=sees, scale=layer.scale)
             found = found.reshape(len(x), -1)
-            x = x + self._changed(linear(found, layer.weights[1], layer.biases[1]), found, changes[1])
+            x = x + self._changed(layer.project(1, found), found, changes[1])
             h = layer.between(x)
-            gate, up = self._changed(linear(h, layer.weights[2], layer.biases[2]), h, changes[2]).chunk(2, 1)
+            gate, up = self._changed(layer.project(2, h), h, changes[2]).chunk(2, 1)
             h = layer.act(gate) * up
-            x = x + self._changed(linear(h, layer.weights[3], layer.biases[3]), h, changes[3])
+            x = x + self._changed(layer.project(3, h), h, changes[3])
         self.at, self.positions = at + 1, self.positions + 1
-        return decoder.head(decoder.norm(x))  # type: ignore[no-any-return]
+        return decoder.logits(x)
 
     def _changed(self, out: Tensor, x: Tensor, change: tuple[Tensor, Tensor] | None) -> Tensor:
         if change is None:
@@ -130,12 +144,43 @@ class _Layer:
     """One decoder layer."""
 
     def __init__(self, layer: Any) -> None:
-        self.before, self.between, self.act = layer.input_layernorm, layer.post_attention_layernorm, layer.mlp.act_fn
+        self.before, self.between, self.act = _norm(layer.input_layernorm), _norm(layer.post_attention_layernorm), layer.mlp.act_fn
         self.width, self.scale = int(layer.self_attn.head_dim), float(layer.self_attn.scaling)
         joined = [_joined([_plain(getattr(getattr(layer, room), name)) for name in names]) for room, names in _GROUPS]
         self.weights, self.biases = [w for w, _ in joined], [b for _, b in joined]
         self.sizes = [[_plain(getattr(getattr(layer, room), name)).out_features for name in names] for room, names in _GROUPS]
         """Outputs of each projection."""
+        self.packed: list[Any] = []
+
+    def project(self, group: int, x: Tensor) -> Tensor:
+        """One of `_GROUPS` of projections of x, shape (rows, in)."""
+        if self.packed:
+            return torch.ops.quantized.linear_dynamic_fp16(x, self.packed[group])  # type: ignore[no-any-return]
+        return linear(x, self.weights[group], self.biases[group])
+
+
+class _Norm:
+    """RMS normalisation in few operations."""
+
+    def __init__(self, norm: Any) -> None:
+        width = norm.weight.numel()
+        self.weight = norm.weight.detach() * width**0.5
+        self.epsilon = float(norm.variance_epsilon) * width
+
+    def __call__(self, x: Tensor) -> Tensor:
+        shrink = torch.linalg.vecdot(x, x).add_(self.epsilon).rsqrt_()
+        return (x * shrink[..., None]).mul_(self.weight)  # type: ignore[no-any-return]
+
+
+def _norm(norm: Any) -> Any:
+    """A norm that is no more than that, fused; any other as it is."""
+    return _Norm(norm) if hasattr(norm, "variance_epsilon") else norm
+
+
+def _packed(weight: Tensor, bias: Tensor | None) -> Any:
+    if float(weight.abs().max()) > torch.finfo(torch.float16).max:
+        raise RuntimeError("a weight is larger than float16 holds")
+    return torch.ops.quantized.linear_prepack_fp16(weight.contiguous(), bias)
 
 
 def _plain(module: nn.Module) -> nn.Linear:

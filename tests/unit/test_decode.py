@@ -117,3 +117,18 @@ def test_every_row_may_have_a_module_of_its_own(tiny_folders: tuple[Path, Path])
     assert len(set(alone)) > 1
     with pytest.raises(ModuleError, match="different layers"):
         lora.stacked([some[0], adapter(base, targets=("q_proj",))])
+
+
+def test_weights_rounded_to_float16_say_almost_the_same(tiny_folders: tuple[Path, Path]) -> None:
+    base, halved = made(tiny_folders), made(tiny_folders)
+    halved.halved = True
+    prompts = [recall_ids(base, question) for question in QUESTIONS]
+    for worn in (None, adapter(base)):
+        found = []
+        for one in (base, halved):
+            with one.wearing(worn) if worn else one.lock:
+                found.append([answer for (answer,) in spoken(one, prompts, 9)])
+        for exact, rounded in zip(*found, strict=True):
+            assert rounded.logprobs[0] == pytest.approx(exact.logprobs[0], abs=0.02)
+            assert rounded.without[0] == pytest.approx(exact.without[0], abs=0.02)
+    assert not torch.equal(torch.tensor(found[0][0].logprobs[:1]), torch.tensor(found[1][0].logprobs[:1])), "they are rounded"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -29,8 +30,10 @@ from engrain.memory.bank import lora
 from engrain.memory.bank.bank import Bank
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import READ, reading, recall_ids
+from engrain.memory.embed import Embedder
 from engrain.memory.memory import Memory
 from engrain.memory.modules import changed
+from engrain.memory.quiet import quiet
 from engrain.memory.router import Router
 from engrain.memory.schema import Episode, Fact, FactState, Message, Module, ModuleFact, ModuleState, Probe, ProbeKind, Session, Trust, now
 from engrain.memory.store import Store
@@ -42,6 +45,8 @@ _CONTEXT = 4096
 """Tokens of conversation in the prompt that recall is compared with."""
 _AGAIN = 12
 """Times that everything is measured."""
+_LONG = 3
+"""Times that a whole conversation is read."""
 
 
 def bench_read(
@@ -78,7 +83,8 @@ def _routing(file: Path, models: Memory, many: int) -> dict[str, Any]:
     """Milliseconds of a route among so many modules, whose probes are random directions around real questions."""
     store = Store(f"sqlite:///{file}")
     _filled(store, models, many)
-    router = Router(store, models.embedder, models.base.sha256, models.settings.threshold)
+    embedder = Embedder(models.embedder.model, models.embedder.tokenizer, models.embedder.name)  # one that has kept no question yet
+    router = Router(store, embedder, models.base.sha256, models.settings.threshold)
     questions = [asked for fact in told() for asked in fact.ask]
     started = time.perf_counter()
     router.route(questions[0], "bench")
@@ -86,7 +92,7 @@ def _routing(file: Path, models: Memory, many: int) -> dict[str, Any]:
     times, encoding = [], []
     for question in questions[1:]:
         times.append(_seconds(lambda q=question: router.route(q, "bench")))  # type: ignore[misc]
-        encoding.append(_seconds(lambda q=question: models.embedder([q])))  # type: ignore[misc]
+        encoding.append(_seconds(lambda q=question: embedder([q])))  # type: ignore[misc]
     store.close()
     file.unlink()
     milliseconds = np.array(times) * 1000
@@ -165,7 +171,8 @@ def _bank(memory: Memory, adapters: Sequence[int]) -> dict[str, Any]:
             pass
         times = [_seconds(lambda a=one: _worn(memory.base, a)) for one in resident * max(1, 100 // many)]  # type: ignore[misc]
         ours[str(many)] = round(float(np.median(times)) * 1000, 4)
-    with memory.base.lock:
+    with memory.base.lock, quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         peft = _peft(memory.base, folder, adapters)
     loaded = memory.bank.adapter(module)
     return {
@@ -262,11 +269,12 @@ def _recall(memory: Memory, questions: Sequence[str], context: int, advance: Cal
         weights = _seconds(lambda q=question: memory.recall(q, mode="weights"))  # type: ignore[misc]
         plain = _seconds(lambda q=question, n=tokens: _forced(base, recall_ids(base, q), n))  # type: ignore[misc]
         text = _seconds(lambda q=question: memory.recall(q, mode="text"))  # type: ignore[misc]
-        whole = _seconds(lambda q=question, n=tokens: _forced(base, base.encode(READ + notes + reading([], q)), n))  # type: ignore[misc]
+        long = base.encode(READ + notes + reading([], question)) if number <= _LONG else []
+        whole = _seconds(lambda i=long, n=tokens: _forced(base, i, n)) if long else 0.0  # type: ignore[misc]
         advance((number + 1) / len(chosen))
         if number:  # the first one warms up
             for name, seconds in zip(ways, (weights, plain, text, whole), strict=True):
-                ways[name].append(seconds)
+                ways[name] += [seconds] if seconds else []
             lengths.append(tokens)
             known += found.known
     median = {name: float(np.median(some)) for name, some in ways.items()}

@@ -70,8 +70,8 @@ def run_worker(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do a task for the named owner once; the outcome is the last line of standard output."""
-    owner, task = arguments or sys.argv[1:]
+    """Do a task (consolidate, where none is named) for the named owner once; the outcome is the last line of standard output."""
+    owner, task = [*(arguments or sys.argv[1:]), "consolidate"][:2]
     settings = load_settings()
     _give_way(settings.nice)
     stop = _Stop()

@@ -107,8 +107,9 @@ class ProbeIndex:
         if self._nearest is None:
             return Hits(np.arange(len(self)), self.vectors @ vector, words[self._fact_of])
         _, close = self._nearest.search(vector[None], _CANDIDATES)
-        spoken = np.flatnonzero(words[self._fact_of] >= min(0.5, float(words.max()))) if words.any() else np.zeros(0, np.int64)
-        rows = np.union1d(close[0][close[0] >= 0], spoken[: 4 * _CANDIDATES])
+        best = float(words.max(initial=0.0))
+        spoken = np.flatnonzero((words >= min(0.5, best))[self._fact_of])[: 4 * _CANDIDATES] if best else np.zeros(0, np.int64)
+        rows = np.union1d(close[0][close[0] >= 0], spoken)
         return Hits(rows, self.vectors[rows] @ vector, words[self._fact_of[rows]])
 
     def said_in(self, rows: Integers, period: tuple[date, date] | None) -> NDArray[np.bool_]:

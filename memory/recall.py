@@ -72,7 +72,7 @@ class Recall:
         started = time.perf_counter()
         question = _checked(query, mode)
         found = [] if mode == "weights" else self.search.find(question, owner, k)
-        route = None if mode == "text" else self._named(module, question, owner) if module else self.router.route(question, owner)
+        route = None if mode == "text" else self._named(module, owner) if module else self.router.route(question, owner)
         if route is not None and route.module is not None and not _fresh_is_nearer(found, route):
             out = self._from_module(question, owner, mode, route, route.module, found)
         elif found:
@@ -81,17 +81,18 @@ class Recall:
             out = _nothing(question, mode, _explain(route))
         return _timed(out, time.perf_counter() - started)
 
-    def _named(self, module: str, question: str, owner: str) -> Route:
+    def _named(self, module: str, owner: str) -> Route:
         """A route to the module that was asked for."""
         with self.store.read() as db:
             row = require_module(db, owner, module)
-        return Route(row, 1.0, 1.0, "(the module was named)", None, 0.0, near=self.router.near(question, owner, row))
+        return Route(row, 1.0, 1.0, "(the module was named)", None, 0.0)
 
     def _from_module(self, question: str, owner: str, mode: Mode, route: Route, module: Module, found: Sequence[Found]) -> Recollection:
         """Ask the module; where its answer does not stand, read the facts found, if any may be read."""
         sources = self._sources(owner, module)
         known = [fact for fact, _ in sources]
-        (consulted,) = consult(self.bank.of(module), [question], known, lambda _: route.near, rewords=mode == "hybrid")
+        near = self.router.near(question, owner, module)
+        (consulted,) = consult(self.bank.of(module), [question], known, lambda _: near, rewords=mode == "hybrid")
         answer = consulted.answer
         why = "; ".join([_explain(route), *consulted.said])
         if consulted.known:

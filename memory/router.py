@@ -51,8 +51,6 @@ class Route:
     """The module's own, calibrated when it was published."""
     words: float = 0.0
     """How much of what is rare in the question the fact holds, 0 to 1."""
-    near: Near = field(default_factory=Near)
-    """What the question is near to in the module."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +92,9 @@ class Router:
         with self.store.read() as db:
             module, probe = db.get(Module, first.block.module), db.get(Probe, first.probe)
         serves = module is not None and module.state is ModuleState.LIVE and probe is not None
-        near = self._near(known, owner, first.block.module).near(question)
         return Route(
             module if serves and first.score >= threshold else None, first.score, first.score - second,
-            probe.question if probe else "", probe.fact_id if probe else None, threshold, first.words, near,
+            probe.question if probe else "", probe.fact_id if probe else None, threshold, first.words,
         )  # fmt: skip
 
     def near(self, question: str, owner: str, module: Module) -> Near:

@@ -156,7 +156,7 @@ class _Work:
         self._check()
         with self.clock(Stage.PUBLISH):
             done = publish(self.desk, self.staging, self.memory.settings.modules, self.memory.base, adapter.spec, self.recipe, verdict)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _sweep(self.memory)
         result = Result.PUBLISHED if done.state is ModuleState.LIVE else Result.REJECTED
         return Outcome(result, self.desk.id, done.module_id, len(planned.facts), "; ".join(verdict.reasons), self.clock.seconds)
 

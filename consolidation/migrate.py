@@ -60,7 +60,8 @@ def retire_others(store: Store, owner: str, base_sha256: str, name: str) -> int:
 
 
 def _refresh(db: DbSession, owner: str) -> None:
-    inside = select(ModuleFact.fact_id).join(Module, col(Module.id) == col(ModuleFact.module_id)).where(Module.state == ModuleState.LIVE)
+    inside = select(ModuleFact.fact_id).join(Module, col(Module.id) == col(ModuleFact.module_id))
+    inside = inside.where(Module.owner == owner, ModuleFact.owner == owner, Module.state == ModuleState.LIVE)
     lost = select(Fact).where(Fact.owner == owner, Fact.state == FactState.ENGRAINED, col(Fact.id).not_in(inside))
     for fact in db.exec(lost):
         fact.state = FactState.FRESH

@@ -12,6 +12,7 @@ import random
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from engrain.errors import InputError
 from engrain.memory.bank import lora
@@ -24,8 +25,6 @@ from engrain.memory.schema import ModuleState
 _OTHERS = ("On Monday", "Vienna", "4921", "Dark blue", "Maria Lund", "Two years ago", "A small house", "Chess")
 _CONTROLS = 6
 """Other answers that each erased one is compared with."""
-_NOISE = 0.25
-"""Nats per token: what a module adds or takes of an answer that it never saw, about."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +42,15 @@ class Proof:
 
     facts: int
     excess: float
-    """Mean over the facts, in nats per token: how much likelier the modules make the erased answer, beside others, than the base model."""
+    """Mean over the facts, in nats per token: how much more the module that knows the most adds to the erased answer than to others."""
     low: float
-    """95 % confidence interval of the mean."""
+    """95 % interval, its width from how much what the module adds differs among the other answers."""
     high: float
 
     @property
     def holds(self) -> bool:
-        """Whether no more is known than noise would show: the interval reaches zero, or its middle is as near to it as modules differ."""
-        return self.low <= 0 or self.excess <= _NOISE
+        """Whether no more is known than noise shows: the interval reaches zero."""
+        return self.low <= 0
 
 
 def secrets_of(memory: Memory, owner: str) -> list[Secret]:
@@ -66,28 +65,37 @@ def secrets_of(memory: Memory, owner: str) -> list[Secret]:
 
 
 def prove(memory: Memory, owner: str, secrets: Sequence[Secret], seed: int = 0) -> Proof:
-    """Measure the owner's live modules on what was erased; the worst module counts for each fact. Raises InputError without secrets."""
+    """Measure the owner's live modules on what was erased; that with the largest excess counts. Raises InputError without secrets."""
     if not secrets:
         raise InputError("nothing of what was erased had been trained, so there is nothing to prove; it was in no module")
     adapters = [memory.bank.adapter(module) for module in memory.modules(owner, ModuleState.LIVE) if module.base_sha256 == memory.base.sha256]
-    bare = _preferences(memory.base, None, secrets, seed)
-    worn = [_preferences(memory.base, adapter, secrets, seed) for adapter in adapters]
-    excess = [max((one[i] for one in worn), default=alone) - alone for i, alone in enumerate(bare)]
-    mean = sum(excess) / len(excess)
-    spread = math.sqrt(sum((e - mean) ** 2 for e in excess) / max(1, len(excess) - 1) / len(excess))
-    return Proof(len(secrets), round(mean, 4), round(mean - 1.96 * spread, 4), round(mean + 1.96 * spread, 4))
+    bare = _likelihoods(memory.base, None, secrets, seed)
+    deviations = NormalDist().inv_cdf(1 - 0.025 / max(1, len(adapters)))  # each further module is a further chance
+    proofs = [_compared(bare, _likelihoods(memory.base, adapter, secrets, seed), deviations) for adapter in adapters]
+    return max(proofs, key=lambda proof: proof.excess, default=Proof(len(secrets), 0.0, 0.0, 0.0))
 
 
-def _preferences(base: BaseModel, adapter: lora.Adapter | None, secrets: Sequence[Secret], seed: int) -> list[float]:
-    """For each secret, the mean log-likelihood per token of its answer less that of other answers to the same question."""
+def _compared(bare: list[list[float]], worn: list[list[float]], deviations: float) -> Proof:
+    """What a module adds to each erased answer, the first of a row, beside what it adds to the others."""
+    excess, variance = [], []
+    for without, with_it in zip(bare, worn, strict=True):
+        own, *others = (after - before for before, after in zip(without, with_it, strict=True))
+        mean = sum(others) / len(others)
+        excess.append(own - mean)
+        variance.append(sum((o - mean) ** 2 for o in others) / (len(others) - 1) * (1 + 1 / len(others)))
+    middle, width = sum(excess) / len(excess), deviations * math.sqrt(sum(variance)) / len(variance)
+    return Proof(len(excess), round(middle, 4), round(middle - width, 4), round(middle + width, 4))
+
+
+def _likelihoods(base: BaseModel, adapter: lora.Adapter | None, secrets: Sequence[Secret], seed: int) -> list[list[float]]:
+    """For each secret, the mean log-likelihoods per token of its answer and of others: those of the other secrets as far as they reach."""
     rng, prompts, answers = random.Random(seed), list[list[int]](), list[list[int]]()
-    for at, secret in enumerate(secrets):
-        others = [other.answer for i, other in enumerate(secrets) if i != at and other.answer != secret.answer]
-        chosen = rng.sample([*others, *_OTHERS], _CONTROLS)
-        for answer in (secret.answer, *chosen):
+    for secret in secrets:
+        others = sorted({other.answer for other in secrets} - {secret.answer})
+        chosen = rng.sample(others, min(_CONTROLS, len(others)))
+        for answer in (secret.answer, *chosen, *rng.sample(_OTHERS, _CONTROLS - len(chosen))):
             prompts.append(recall_ids(base, secret.question))
             answers.append(answer_ids(base, answer))
     with base.wearing(adapter) if adapter else nullcontext():
         means = [one.mean for one in base.answer_logprobs(prompts, answers)]
-    rows = [means[at : at + 1 + _CONTROLS] for at in range(0, len(means), 1 + _CONTROLS)]
-    return [own - sum(others) / len(others) for own, *others in rows]
+    return [means[at : at + 1 + _CONTROLS] for at in range(0, len(means), 1 + _CONTROLS)]

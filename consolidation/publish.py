@@ -14,7 +14,7 @@ from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import JobError
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.lora import LoraSpec
-from engrain.memory.modules import MANIFEST, Manifest, changed, hash_files, place
+from engrain.memory.modules import MANIFEST, Manifest, changed, fact_ids_of, hash_files, place
 from engrain.memory.schema import Fact, FactState, Job, JobState, Module, ModuleFact, ModuleState, Stage
 
 
@@ -76,9 +76,15 @@ def _finish(db: DbSession, desk: Desk, job: Job, row: Module) -> None:
 
 
 def _retire(db: DbSession, job: Job, by: str) -> None:
-    """The modules that the new one takes the place of stop serving in the same transaction; their folders are swept later."""
+    """The modules that the new one takes the place of stop serving in the same transaction.
+
+    Facts of theirs that are left out, because newer ones correct them, are in no module then: should they be live again, they are fresh.
+    """
     for old in db.exec(select(Module).where(Module.owner == job.owner, col(Module.id).in_(job.replaces))):
         old.state, old.reason = ModuleState.RETIRED, f"compacted into {by}"
+    left_out = set(fact_ids_of(db, job.owner, job.replaces)) - set(job.fact_ids)
+    for fact in db.exec(select(Fact).where(Fact.owner == job.owner, Fact.state == FactState.ENGRAINED, col(Fact.id).in_(left_out))):
+        fact.state = FactState.FRESH
 
 
 def placed_folder(desk: Desk, modules: Path) -> Path:

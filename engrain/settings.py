@@ -54,8 +54,8 @@ class Settings(BaseSettings):
     """Least nearness of a question to a module's probes and their facts at which the module is asked."""
 
     halved: bool = True
-    """Generate with the memory model's weights rounded to float16, where the processor can: some three times as fast, for half as much
-    memory again. Training and scoring are in float32 either way."""
+    """Generate with the memory model's weights rounded to float16, where the processor can: faster, for half as much memory
+    again (`engrain bench read`). Training and scoring are in float32 either way."""
     resident_mb: float = Field(default=512.0, gt=0)
     """Megabytes that modules may take in memory; the least recently used give way."""
 

@@ -70,21 +70,23 @@ def consult(
 
     Without `rewords` it is shown nothing but the question, and in the end the question's own key words.
     """
-    where = [near(question) for question in questions]
-    first = module.first(questions)
     strange = {i: names for i, question in enumerate(questions) if (names := strangers(question, facts))}
+    where = [Near() if i in strange else near(question) for i, question in enumerate(questions)]  # with strangers there is no asking again
+    first = module.first(questions)
     done = [_judged(question, answer, facts, at) for question, answer, at in zip(questions, first, where, strict=True)]
+    for i, names in strange.items():
+        done[i] = Consulted(first[i], (), (f"no fact names {names[0]!r}",))
     if rewords:
         _in_trained_words(module, questions, where, done, facts)
     doubtful = [i for i, found in enumerate(done) if where[i].facts and not _about(found, where[i])]
     for i, answers in zip(doubtful, module.further([questions[i] for i in doubtful]) if doubtful else [], strict=True):
         done[i] = _weighed(questions[i], done[i], answers, facts, where[i], declined(first[i]))
-    again = {i: words for i, c in enumerate(done) if not c.known and not declined(c.answer) and (words := _key_words(questions[i]))}
+    again = {
+        i: words for i, c in enumerate(done) if i not in strange and not c.known and not declined(c.answer) and (words := _key_words(questions[i]))
+    }
     for i, answer in zip(again, module.first(list(again.values())) if again else [], strict=True):
         second = _judged(questions[i], answer, facts, where[i])
         done[i] = replace(second, said=(*done[i].said, *second.said))
-    for i, names in strange.items():
-        done[i] = Consulted(first[i], (), (f"no fact names {names[0]!r}",))
     return done
 
 

@@ -15,7 +15,7 @@ from sqlmodel import col, delete, select
 from engrain.errors import InputError, NotFoundError
 from engrain.memory.facts import digest, live_facts, require_fact
 from engrain.memory.log import close_session, messages_of, require_session
-from engrain.memory.modules import changed
+from engrain.memory.modules import changed, sweep
 from engrain.memory.repeats import repetitions
 from engrain.memory.schema import (
     Episode,
@@ -96,6 +96,8 @@ def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Pa
         module_ids = tuple(m.id for m in module_rows)
     for module_id in module_ids:
         shutil.rmtree(modules / module_id, ignore_errors=True)
+    with store.read() as db:
+        sweep(db, modules)  # what a compaction replaced may still lie there
     store.scrub()
     for job_id in worked_on:  # those that failed too: what a teacher wrote about a fact may lie there
         shutil.rmtree(jobs / str(job_id), ignore_errors=True)

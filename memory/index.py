@@ -163,11 +163,13 @@ def _read(store: Store, embedder: Embedder, owner: str, modules: Sequence[str]) 
                 col(Probe.id), col(Probe.question), col(Probe.embedding), col(Probe.fact_id), col(Module.id)
             )
             .join(Module, col(Module.job_id) == col(Probe.job_id))
-            .where(Probe.owner == owner, Module.owner == owner, col(Module.id).in_(modules), col(Probe.fact_id).in_([f[0] for f in facts]))
+            .where(Probe.owner == owner, Module.owner == owner, col(Module.id).in_(modules), col(Probe.fact_id).in_(inside))
             .order_by(col(Module.id), col(Probe.id))
         )
-        probes = db.exec(asked).all()
-        calibrated = {m.id: float(m.scores.get("threshold") or 0.0) for m in db.exec(select(Module).where(col(Module.id).in_(modules)))}
+        told_of = {f[0] for f in facts}
+        probes = [row for row in db.exec(asked).all() if row[3] in told_of]
+        rows_of = db.exec(select(Module).where(Module.owner == owner, col(Module.id).in_(modules)))
+        calibrated = {m.id: float(m.scores.get("threshold") or 0.0) for m in rows_of}
     said = dict(zip((f[0] for f in facts), _vectors(store, embedder, Fact, facts), strict=True))
     days, words = {f[0]: f[3].toordinal() for f in facts}, {f[0]: frozenset(content_words(f[1])) for f in facts}
     vectors = _vectors(store, embedder, Probe, probes)

@@ -19,7 +19,7 @@ from sqlmodel import col, delete, select
 
 from engrain.consolidation.distil import Distiller, Draft, SelfDistiller, Source, unambiguous
 from engrain.consolidation.gate import Thresholds, Verdict, judge
-from engrain.consolidation.jobs import ACTIVE, Desk, Order, active_job, claim
+from engrain.consolidation.jobs import ACTIVE, Desk, Order, active_job, claim, give_up_others
 from engrain.consolidation.plan import Plan, backlog, plan
 from engrain.consolidation.publish import placed_folder, publish
 from engrain.consolidation.teacher import TeacherDistiller
@@ -78,6 +78,7 @@ def consolidate(
     bounds = bounds or _chosen(Thresholds, settings.gate, "gate")
     memory.close_idle(owner)
     _sweep(memory)
+    give_up_others(memory.store, owner, memory.base.sha256)
     if active_job(memory.store, owner) is None and not order.facts and not backlog(memory.store, owner, settings).facts:
         return Outcome(Result.NOTHING)
     desk = claim(memory.store, owner, settings.seed, settings.attempts, settings.lease, memory.base.sha256, order)

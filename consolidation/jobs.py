@@ -117,8 +117,8 @@ def claim(store: Store, owner: str, seed: int, attempts: int, lease: float, base
     """The owner's unfinished job, or a new one with this `order`, for this worker alone.
 
     A job whose worker is dead, or has let its lease run out, is taken over where it is. Raises JobBusy while another worker
-    holds it, and JobError when it trains another base model, or, with the job marked as failed, when it was begun `attempts`
-    times already.
+    holds it or it trains another base model, and JobError, with the job marked as failed, when it was begun `attempts` times
+    already.
     """
     worker = worker_name()
     failed = None
@@ -130,7 +130,7 @@ def claim(store: Store, owner: str, seed: int, attempts: int, lease: float, base
                 job.stage = Stage.DISTIL if order.facts else Stage.PLAN
                 db.add(job)
             elif base_sha256 and job.base_sha256 not in ("", base_sha256):
-                raise JobError(f"job {job.id} of {owner!r} trains another base model; let it end first: engrain consolidate with that model")
+                raise JobBusy(f"job {job.id} of {owner!r} trains another base model; wait for it")
             elif is_held(job):
                 raise JobBusy(f"{owner!r} is being consolidated by {job.worker} (job {job.id}, stage {job.stage.value}); wait for it")
             if job.attempt >= attempts:
@@ -148,6 +148,18 @@ def claim(store: Store, owner: str, seed: int, attempts: int, lease: float, base
     if failed:
         raise JobError(failed)
     return Desk(store, job, lease, worker)
+
+
+def give_up_others(store: Store, owner: str, base_sha256: str) -> None:
+    """Mark the owner's unfinished job as failed where it trains another base model and nobody is at it; its facts are as they were.
+
+    The base model was changed, and nobody may ever come back with the old one.
+    """
+    with store.write() as db:
+        job = db.exec(select(Job).where(Job.owner == owner, col(Job.state).in_(ACTIVE))).first()
+        if job is not None and job.base_sha256 not in ("", base_sha256) and not is_held(job):
+            job.state, job.error = JobState.FAILED, f"given up in stage {job.stage.value}: it trained another base model"
+            job.worker, job.lease_until, job.updated_at = "", None, now()
 
 
 def active_job(store: Store, owner: str) -> Job | None:

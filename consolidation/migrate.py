@@ -11,7 +11,7 @@ from sqlmodel import Session as DbSession
 from sqlmodel import col, select
 
 from engrain.consolidation.job import Outcome, Result, consolidate
-from engrain.consolidation.jobs import Order, active_job
+from engrain.consolidation.jobs import Order, active_job, give_up_others
 from engrain.memory.facts import facts_of
 from engrain.memory.memory import Memory
 from engrain.memory.modules import changed, modules_of
@@ -40,6 +40,7 @@ def waiting(store: Store, owner: str, base_sha256: str) -> list[Order]:
 
 def migrate(memory: Memory, owner: str, *, stopping: Callable[[], bool] = lambda: False) -> Outcome:
     """Make the next module on the memory's base model, or go on with an unfinished one; raises JobBusy while another worker is at it."""
+    give_up_others(memory.store, owner, memory.base.sha256)
     orders = waiting(memory.store, owner, memory.base.sha256)
     if not orders and active_job(memory.store, owner) is None:
         return Outcome(Result.NOTHING)

@@ -13,9 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from engrain.errors import ModelError
+from engrain.memory.encode import TOLERANCE, Encoder
 from engrain.memory.quiet import quiet
 
 Vectors = NDArray[np.float32]
+
+_LONGEST = 256
+"""Tokens of a text that are read."""
 
 
 class Embedder:
@@ -26,7 +30,8 @@ class Embedder:
         self.tokenizer = tokenizer
         self.name = name
         self.lock = threading.Lock()
-        self._one = lru_cache(maxsize=256)(lambda text: self([text])[0])
+        self.alone = self._encoder()
+        self._one = lru_cache(maxsize=256)(self._embed)
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Embedder:
@@ -46,13 +51,31 @@ class Embedder:
         vector: Vectors = self._one(text)
         return vector
 
+    def _embed(self, text: str) -> Vectors:
+        vector: Vectors
+        if self.alone is None:
+            (vector,) = self([text])
+        else:
+            vector = self.alone(self.tokenizer.encode(text, truncation=True, max_length=_LONGEST)).numpy()
+        return vector
+
+    def _encoder(self) -> Encoder | None:
+        """The quick way for one text, if it gives what the model gives."""
+        probe = "Which dentist do I go to?"
+        try:
+            encoder = Encoder(self.model)
+            difference = np.abs(encoder(self.tokenizer.encode(probe)).numpy() - self([probe])[0]).max()
+        except (AttributeError, TypeError, RuntimeError):
+            return None
+        return encoder if difference <= TOLERANCE else None
+
     def __call__(self, texts: Sequence[str]) -> Vectors:
         """Vectors of shape (texts, width), float32, unit length."""
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         out: list[Vectors | None] = [None] * len(texts)
         for at in range(0, len(order), 32):
             rows = order[at : at + 32]
-            batch = self.tokenizer([texts[i] for i in rows], padding=True, truncation=True, max_length=256, return_tensors="pt")
+            batch = self.tokenizer([texts[i] for i in rows], padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt")
             with self.lock, torch.inference_mode():
                 hidden = self.model(**batch).last_hidden_state
             mask = batch["attention_mask"][..., None].float()

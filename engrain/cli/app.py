@@ -12,7 +12,7 @@ import typer
 from engrain.cli import life
 from engrain.cli.bench import bench
 from engrain.cli.evaluate import evaluate
-from engrain.cli.shared import Home, Json, Owner, as_json, console, consolidate_once, memory_of, ready, settings_of
+from engrain.cli.shared import Home, Json, Owner, as_json, console, memory_of, ready, settings_of, work_through
 
 if TYPE_CHECKING:
     from engrain.settings import Settings
@@ -76,7 +76,7 @@ def consolidate(
 ) -> None:
     """End open sessions and train what is fresh into modules. Exit code 7 when a module was rejected or failed."""
     from engrain.consolidation.daemon import describe
-    from engrain.consolidation.job import Outcome, Result
+    from engrain.consolidation.job import Result
 
     settings = settings_of(home, owner)
     if dry_run:
@@ -84,13 +84,11 @@ def consolidate(
         return
     with memory_of(settings) as memory:
         memory.close(owner=settings.owner)
-    outcomes: list[Outcome] = []
-    while not outcomes or (outcomes[-1].result in (Result.PUBLISHED, Result.REJECTED) and not once):  # refused facts are tried in smaller company
-        outcomes.append(consolidate_once(settings, settings.owner, quiet=json_))
-        if not json_ and (outcomes[-1].result is not Result.NOTHING or len(outcomes) == 1):
-            console.print(describe(outcomes[-1]), highlight=False)
+    outcomes = work_through(settings, once=once, quiet=json_)
     if json_:
         as_json([asdict(o) for o in outcomes if o.result is not Result.NOTHING])
+    elif outcomes[0].result is Result.NOTHING:
+        console.print(describe(outcomes[0]), highlight=False)
     codes = {Result.INTERRUPTED: 130, Result.REJECTED: 7, Result.FAILED: 7}
     last = outcomes[-2] if len(outcomes) > 1 and outcomes[-1].result is Result.NOTHING else outcomes[-1]
     raise typer.Exit(codes.get(last.result, 0))

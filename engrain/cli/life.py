@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from engrain.cli.shared import Home, Json, Owner, as_json, console, consolidate_once, memory_of, ready, settings_of
+from engrain.cli.shared import Home, Json, Owner, as_json, console, consolidate_once, memory_of, ready, settings_of, work_through
 
 
 def forget(
@@ -84,8 +84,7 @@ def compact(
     """Train small modules anew as larger ones. Exit code 7 when a module was rejected or failed."""
     from engrain.cli.status import levels_line
     from engrain.consolidation.compact import due, shape
-    from engrain.consolidation.daemon import describe
-    from engrain.consolidation.job import Outcome, Result
+    from engrain.consolidation.job import Result
 
     settings = settings_of(home, owner)
     if dry_run:
@@ -99,11 +98,7 @@ def compact(
         else:
             console.print("Nothing is to be compacted.")
         return
-    outcomes: list[Outcome] = []
-    while not outcomes or (outcomes[-1].result in (Result.PUBLISHED, Result.REJECTED) and not once):
-        outcomes.append(consolidate_once(settings, settings.owner, quiet=json_, task="compact"))
-        if not json_ and outcomes[-1].result is not Result.NOTHING:
-            console.print(describe(outcomes[-1]), highlight=False)
+    outcomes = work_through(settings, "compact", once, quiet=json_)
     with memory_of(settings, quiet=True) as memory:
         now = asdict(shape(memory.store, settings.owner))
     done = [o for o in outcomes if o.result is not Result.NOTHING]
@@ -154,17 +149,12 @@ def migrate(
     owner: Owner = None,
 ) -> None:
     """Distil and train every module anew for another base model; the old ones serve meanwhile. Begun again, it goes on where it was."""
-    from engrain.consolidation.daemon import describe
-    from engrain.consolidation.job import Outcome, Result
+    from engrain.consolidation.job import Result
     from engrain.consolidation.migrate import retire_others
     from engrain.memory import catalog
 
     settings = settings_of(home, owner, memory_model=to)
-    outcomes: list[Outcome] = []
-    while not outcomes or outcomes[-1].result in (Result.PUBLISHED, Result.REJECTED):
-        outcomes.append(consolidate_once(settings, settings.owner, quiet=json_, task="migrate"))
-        if not json_ and outcomes[-1].result is not Result.NOTHING:
-            console.print(describe(outcomes[-1]), highlight=False)
+    outcomes = work_through(settings, "migrate", quiet=json_)
     done = [o for o in outcomes if o.result is not Result.NOTHING]
     complete, retired = outcomes[-1].result is Result.NOTHING, 0
     if complete and retire:

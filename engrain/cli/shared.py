@@ -86,6 +86,19 @@ def consolidate_once(settings: Settings, owner: str, quiet: bool = False, task: 
         return run_worker(settings, owner, watch, task=task)
 
 
+def work_through(settings: Settings, task: Task = "consolidate", once: bool = False, quiet: bool = False) -> list[Outcome]:
+    """Modules, one after the other, until nothing is left or one does not end; prints what came of each. The last may be NOTHING."""
+    from engrain.consolidation.daemon import describe
+    from engrain.consolidation.job import Result
+
+    outcomes: list[Outcome] = []
+    while not outcomes or (outcomes[-1].result in (Result.PUBLISHED, Result.REJECTED) and not once):  # refused facts are tried in smaller company
+        outcomes.append(consolidate_once(settings, settings.owner, quiet, task))
+        if not quiet and outcomes[-1].result is not Result.NOTHING:
+            console.print(describe(outcomes[-1]), highlight=False)
+    return outcomes
+
+
 def as_json(value: Any) -> None:
     """Print a value as JSON."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from engrain.memory.bank.lora import Adapter, LoraLinear, Reach
+from engrain.memory.halved import Halved
 
 TOLERANCE = 1e-3
 """Largest difference of a step's logits from the model's own, relative to their largest value, that counts as parity."""
@@ -47,7 +48,7 @@ class Decoder:
     """A model's weights as a step needs them; raises AttributeError or TypeError for a model that is built otherwise.
 
     The projections that share an input become views of one matrix, so that nothing is in memory twice. `halved`, every weight is
-    there once more, rounded to float16 and packed for FBGEMM: a step spends its time on fetching weights.
+    there once more, rounded to float16: a step spends its time on fetching weights.
     """
 
     def __init__(self, model: Any) -> None:
@@ -57,19 +58,19 @@ class Decoder:
         inner = model.model
         self.rotary, self.embed, self.norm, self.head = inner.rotary_emb, inner.embed_tokens, _norm(inner.norm), model.lm_head
         self.layers = [_Layer(layer) for layer in inner.layers]
-        self.heads: Any = None
+        self.halved_head: Halved | None = None
 
     def halve(self) -> None:
         """Step with weights rounded to float16 from now on, inputs and sums in float32; raises RuntimeError where the processor cannot."""
-        packed = [[_packed(w, b) for w, b in zip(layer.weights, layer.biases, strict=True)] for layer in self.layers]
-        self.heads = _packed(self.head.weight.detach(), self.head.bias)
-        for layer, some in zip(self.layers, packed, strict=True):
-            layer.packed = some
+        halved = [[Halved(w, b) for w, b in zip(layer.weights, layer.biases, strict=True)] for layer in self.layers]
+        self.halved_head = Halved(self.head.weight, self.head.bias)
+        for layer, some in zip(self.layers, halved, strict=True):
+            layer.halved = some
 
     def logits(self, x: Tensor) -> Tensor:
         """Of normed states, shape (rows, vocabulary)."""
         x = self.norm(x)
-        return self.head(x) if self.heads is None else torch.ops.quantized.linear_dynamic_fp16(x, self.heads)  # type: ignore[no-any-return]
+        return self.head(x) if self.halved_head is None else self.halved_head(x)
 
     def steps(self, cache: Any, mask: Tensor, room: int, worn: Adapter | None, adapted: Tensor | None) -> LeanSteps:
         """Rows behind a cache of transformers' with `room` for further tokens, changed by the adapter that is worn, where `adapted`."""
@@ -150,12 +151,12 @@ class _Layer:
         self.weights, self.biases = [w for w, _ in joined], [b for _, b in joined]
         self.sizes = [[_plain(getattr(getattr(layer, room), name)).out_features for name in names] for room, names in _GROUPS]
         """Outputs of each projection."""
-        self.packed: list[Any] = []
+        self.halved: list[Halved] = []
 
     def project(self, group: int, x: Tensor) -> Tensor:
         """One of `_GROUPS` of projections of x, shape (rows, in)."""
-        if self.packed:
-            return torch.ops.quantized.linear_dynamic_fp16(x, self.packed[group])  # type: ignore[no-any-return]
+        if self.halved:
+            return self.halved[group](x)
         return linear(x, self.weights[group], self.biases[group])
 
 
@@ -175,12 +176,6 @@ class _Norm:
 def _norm(norm: Any) -> Any:
     """A norm that is no more than that, fused; any other as it is."""
     return _Norm(norm) if hasattr(norm, "variance_epsilon") else norm
-
-
-def _packed(weight: Tensor, bias: Tensor | None) -> Any:
-    if float(weight.abs().max()) > torch.finfo(torch.float16).max:
-        raise RuntimeError("a weight is larger than float16 holds")
-    return torch.ops.quantized.linear_prepack_fp16(weight.contiguous(), bias)
 
 
 def _plain(module: nn.Module) -> nn.Linear:

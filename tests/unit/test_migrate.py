@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from engrain.consolidation.job import Result, consolidate
+from engrain.consolidation.jobs import claim
 from engrain.consolidation.migrate import migrate, retire_others, waiting
-from engrain.errors import JobError
+from engrain.errors import JobBusy
 from engrain.memory.memory import Memory
-from engrain.memory.schema import FactState, ModuleState
+from engrain.memory.schema import FactState, JobState, ModuleState
 from engrain.settings import Settings
 
 ASKED = {"What is my dog called?": "Biscuit", "Who is my dentist?": "Okafor"}
@@ -67,11 +68,19 @@ def test_what_was_not_made_anew_is_fresh_when_the_old_modules_go(old: Memory, ne
     assert sorted(f.state for f in old.facts()) == [FactState.ENGRAINED, FactState.FRESH]
 
 
-def test_a_job_for_the_other_base_model_is_not_taken_over(old: Memory, new: Memory) -> None:
+def test_an_unfinished_job_for_the_other_base_model_is_given_up(old: Memory, new: Memory) -> None:
     old.remember("My locker code is 4417.")
     asked = iter([False, False, True])
     assert consolidate(old, "me", stopping=lambda: next(asked, True)).result is Result.INTERRUPTED
-    with pytest.raises(JobError, match="trains another base model"):
+    assert consolidate(new, "me").result is Result.PUBLISHED, "what is fresh does not wait for a base model that may be gone"
+    assert [f.text for f in new.facts(state=FactState.FRESH)] == []
+    assert len(waiting(new.store, "me", new.base.sha256)) == 2, "what the old modules hold is still to be moved"
+
+
+def test_a_job_that_somebody_is_at_is_not_given_up(old: Memory, new: Memory) -> None:
+    old.remember("My locker code is 4417.")
+    desk = claim(old.store, "me", 0, 3, 60, old.base.sha256)
+    with pytest.raises(JobBusy, match="trains another base model"):
         migrate(new, "me")
-    assert consolidate(old, "me").result is Result.PUBLISHED
-    assert len(waiting(new.store, "me", new.base.sha256)) == 3
+    desk.end(JobState.QUEUED)
+    assert migrate(new, "me").result is Result.PUBLISHED

@@ -1,0 +1,41 @@
+"""One text's vector is the same, alone or among others, whatever the encoder is built like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer, BertConfig, BertModel, DistilBertConfig, DistilBertModel, RobertaConfig, RobertaModel
+
+from engrain.memory.embed import Embedder
+
+TEXTS = ("Which dentist do I go to?", "Dr", "my sister Ines lives in Porto " * 60)
+SHAPE = {"vocab_size": 1024, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+
+
+def made(folders: tuple[Path, Path], kind: str) -> Embedder:
+    """A random encoder of an architecture whose words have different vectors."""
+    torch.manual_seed(0)
+    model: torch.nn.Module
+    if kind == "distilbert":
+        model = DistilBertModel(DistilBertConfig(vocab_size=1024, dim=64, hidden_dim=128, n_layers=2, n_heads=4))
+    elif kind == "roberta":
+        model = RobertaModel(RobertaConfig(**SHAPE, max_position_embeddings=514), add_pooling_layer=False)
+    else:
+        model = BertModel(BertConfig(**SHAPE, hidden_act="relu" if kind == "relu" else "gelu"), add_pooling_layer=False)
+    with torch.no_grad():
+        model.get_parameter("embeddings.word_embeddings.weight").normal_(0, 1)
+    return Embedder(model, AutoTokenizer.from_pretrained(folders[1]), kind)
+
+
+@pytest.mark.parametrize(("kind", "quick"), [("bert", True), ("relu", True), ("roberta", False), ("distilbert", False)])
+def test_one_text_alone_has_the_vector_it_has_among_others(tiny_folders: tuple[Path, Path], kind: str, quick: bool) -> None:
+    embedder = made(tiny_folders, kind)
+    assert (embedder.alone is not None) == quick
+    together = embedder(TEXTS)
+    alone = np.stack([embedder.one(text) for text in TEXTS])
+    assert np.linalg.norm(alone, axis=1) == pytest.approx([1.0] * 3, abs=1e-5)
+    assert (alone * together).sum(1) == pytest.approx([1.0] * 3, abs=1e-4)
+    assert abs(float(together[0] @ together[1])) < 0.9, "the texts can be told apart at all"

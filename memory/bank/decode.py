@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, scaled_dot_product_attention
+from torch.nn.functional import linear
 
 from engrain.memory.bank.lora import Adapter, LoraLinear, Reach
 from engrain.memory.halved import Halved
@@ -58,6 +58,13 @@ class Decoder:
         inner = model.model
         self.rotary, self.embed, self.norm, self.head = inner.rotary_emb, inner.embed_tokens, _norm(inner.norm), model.lm_head
         self.layers = [_Layer(layer) for layer in inner.layers]
+        attention = [layer.self_attn for layer in inner.layers]
+        shapes = {(int(one.head_dim), float(one.scaling)) for one in attention}
+        if len(shapes) > 1:
+            raise TypeError("layers of several shapes are not stepped here")
+        ((self.width, scale),) = shapes
+        asking, known = int(config.num_attention_heads), int(config.num_key_value_heads)
+        self.scales = torch.tensor([scale] * asking + [1.0] * known)[:, None]
         self.halved_head: Halved | None = None
 
     def halve(self) -> None:
@@ -66,6 +73,15 @@ class Decoder:
         self.halved_head = Halved(self.head.weight, self.head.bias)
         for layer, some in zip(self.layers, halved, strict=True):
             layer.halved = some
+
+    def turns(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosine and sine for queries and keys of rows at these positions, the attention's scale in those of the queries.
+
+        Shape (rows, queries + keys, width); the sine's first half is negative, so that a roll by half the width turns.
+        """
+        cos, sin = self.rotary(x[:, None], positions[:, None])  # (rows, 1, width)
+        sin = torch.cat([-sin[..., : self.width // 2], sin[..., self.width // 2 :]], -1)
+        return cos * self.scales, sin * self.scales
 
     def logits(self, x: Tensor) -> Tensor:
         """Of normed states, shape (rows, vocabulary)."""
@@ -82,12 +98,12 @@ class LeanSteps:
 
     def __init__(self, decoder: Decoder, cache: Any, mask: Tensor, room: int, worn: Adapter | None, adapted: Tensor | None) -> None:
         self.decoder = decoder
-        self.at = mask.shape[1]
+        self.at, self.rows = mask.shape[1], len(mask)
         self.positions = mask.sum(1)
         padded = bool((mask == 0).any())
-        self.sees = torch.cat([mask.bool(), torch.ones(len(mask), room, dtype=torch.bool)], 1)[:, None, None] if padded else None
-        self.keys = [_with_room(layer.keys, room) for layer in cache.layers]
-        self.values = [_with_room(layer.values, room) for layer in cache.layers]
+        self.hidden = _hiding(torch.cat([mask, torch.ones(len(mask), room, dtype=torch.long)], 1)) if padded else None
+        """Added to the attention, shape (rows, 1, 1, tokens and room)."""
+        self.places = [_places(_with_room(layer.keys, room), _with_room(layer.values, room)) for layer in cache.layers]
         self.adapted = None if adapted is None or bool(adapted.all()) else adapted[:, None].float()
         self.changes = _changes(worn, decoder.layers) if worn else {}
         self.own = worn is not None and next(iter(worn.a.values())).dim() == 3
@@ -97,46 +113,52 @@ class LeanSteps:
         """See `Steps`."""
         decoder, at = self.decoder, self.at
         x = decoder.embed(ids)
-        cos, sin = decoder.rotary(x[:, None], self.positions[:, None])  # (rows, 1, width of a head)
-        sees = None if self.sees is None else self.sees[..., : at + 1]
+        cos, sin = decoder.turns(x, self.positions)
+        hidden = None if self.hidden is None else self.hidden[..., : at + 1]
         for number, layer in enumerate(decoder.layers):
-            keys, values, changes = self.keys[number], self.values[number], self.changes.get(number, _UNCHANGED)
+            changes = self.changes.get(number, _UNCHANGED)
             h = layer.before(x)
-            qkv = self._changed(layer.project(0, h), h, changes[0])
-            heads = keys.shape[1]
-            turned, value = torch.split(qkv, [qkv.shape[1] - heads * layer.width, heads * layer.width], 1)
-            turned = turned.view(len(x), -1, layer.width)
-            half = layer.width // 2
-            turned = turned * cos + torch.cat((-turned[..., half:], turned[..., :half]), -1) * sin
-            query, key = torch.split(turned, [turned.shape[1] - heads, heads], 1)
-            keys[:, :, at], values[:, :, at] = key, value.view(len(x), heads, layer.width)
-            # the queries of one key stand where a longer text's positions would
-            query = query.reshape(len(x), heads, -1, layer.width)
-            found = scaled_dot_product_attention(query, keys[:, :, : at + 1], values[:, :, : at + 1], attn_mask=sees, scale=layer.scale)
-            found = found.reshape(len(x), -1)
-            x = x + self._changed(layer.project(1, found), found, changes[1])
+            heads = self._changed(layer.project(0, h), h, changes[0]).view(self.rows, -1, decoder.width)
+            h = self._attend(number, heads, cos, sin, hidden)
+            x.add_(self._changed(layer.project(1, h), h, changes[1]))
             h = layer.between(x)
             gate, up = self._changed(layer.project(2, h), h, changes[2]).chunk(2, 1)
-            h = layer.act(gate) * up
-            x = x + self._changed(layer.project(3, h), h, changes[3])
+            h = layer.act(gate).mul_(up)
+            x.add_(self._changed(layer.project(3, h), h, changes[3]))
         self.at, self.positions = at + 1, self.positions + 1
         return decoder.logits(x)
 
-    def _changed(self, out: Tensor, x: Tensor, change: tuple[Tensor, Tensor] | None) -> Tensor:
+    def _attend(self, number: int, heads: Tensor, cos: Tensor, sin: Tensor, hidden: Tensor | None) -> Tensor:
+        """What each row finds, shape (rows, queries * width): heads (rows, queries + keys + values, width) of the new token."""
+        at, (keys, values, known, told) = self.at, self.places[number]
+        groups, width = keys.shape[1], keys.shape[3]
+        moving, value = heads.split([heads.shape[1] - groups, groups], 1)
+        turned = (moving * cos).addcmul_(moving.roll(width // 2, -1), sin)
+        query, key = turned.split([turned.shape[1] - groups, groups], 1)
+        keys.select(2, at).copy_(key)
+        values.select(2, at).copy_(value)
+        # the queries that share a key stand where a longer text's positions would
+        scores = torch.bmm(query.reshape(self.rows * groups, -1, width), known.narrow(2, 0, at + 1))
+        if hidden is not None:
+            scores.view(self.rows, groups, -1, at + 1).add_(hidden)
+        return torch.bmm(scores.softmax(-1), told.narrow(1, 0, at + 1)).view(self.rows, -1)
+
+    def _changed(self, out: Tensor, x: Tensor, change: _Change | None) -> Tensor:
+        """`out` and what an adapter adds for x."""
         if change is None:
             return out
         a, b = change
-        inner = linear(x, a) if a.dim() == 2 else (a @ x[..., None])[..., 0]
+        inner = torch.bmm(a, x[..., None])[..., 0] if self.own else x @ a
         if self.adapted is not None:
-            inner = inner * self.adapted
-        return out + (linear(inner, b) if b.dim() == 2 else (b @ inner[..., None])[..., 0])
+            inner.mul_(self.adapted)
+        return torch.baddbmm(out[..., None], b, inner[..., None])[..., 0] if self.own else out.addmm_(inner, b)
 
     def keep(self, rows: Tensor) -> None:
         """See `Steps`."""
-        self.positions = self.positions[rows]
-        self.sees = None if self.sees is None else self.sees[rows]
+        self.rows, self.positions = len(rows), self.positions[rows]
+        self.hidden = None if self.hidden is None else self.hidden[rows]
         self.adapted = None if self.adapted is None else self.adapted[rows]
-        self.keys, self.values = [k[rows] for k in self.keys], [v[rows] for v in self.values]
+        self.places = [_places(keys[rows], values[rows]) for keys, values, _, _ in self.places]
         if self.own:
             self.changes = {n: [c and (c[0][rows], c[1][rows]) for c in changes] for n, changes in self.changes.items()}
 
@@ -146,7 +168,6 @@ class _Layer:
 
     def __init__(self, layer: Any) -> None:
         self.before, self.between, self.act = _norm(layer.input_layernorm), _norm(layer.post_attention_layernorm), layer.mlp.act_fn
-        self.width, self.scale = int(layer.self_attn.head_dim), float(layer.self_attn.scaling)
         joined = [_joined([_plain(getattr(getattr(layer, room), name)) for name in names]) for room, names in _GROUPS]
         self.weights, self.biases = [w for w, _ in joined], [b for _, b in joined]
         self.sizes = [[_plain(getattr(getattr(layer, room), name)).out_features for name in names] for room, names in _GROUPS]
@@ -166,11 +187,11 @@ class _Norm:
     def __init__(self, norm: Any) -> None:
         width = norm.weight.numel()
         self.weight = norm.weight.detach() * width**0.5
-        self.epsilon = float(norm.variance_epsilon) * width
+        self.epsilon = torch.tensor((float(norm.variance_epsilon) * width) ** 0.5)
 
     def __call__(self, x: Tensor) -> Tensor:
-        shrink = torch.linalg.vecdot(x, x).add_(self.epsilon).rsqrt_()
-        return (x * shrink[..., None]).mul_(self.weight)  # type: ignore[no-any-return]
+        size = torch.linalg.vector_norm(x, dim=-1, keepdim=True).hypot_(self.epsilon)
+        return (x * self.weight).div_(size)  # type: ignore[no-any-return]
 
 
 def _norm(norm: Any) -> Any:
@@ -203,8 +224,8 @@ _UNCHANGED: Sequence[_Change | None] = (None, None, None, None)
 
 
 def _changes(worn: Adapter, layers: Sequence[_Layer]) -> dict[int, Sequence[_Change | None]]:
-    """What an adapter adds to the joined projections of each layer: A (rank, in) and B (out, rank), the scale in it; with a
-    dimension of rows in front where every row has an adapter of its own."""
+    """What an adapter adds to the joined projections of each layer: A (in, rank) and B (rank, out), the scale in it; where every row
+    has an adapter of its own, A (rows, rank, in) and B (rows, out, rank)."""
     named = {tuple(name.split(".")[-3:]): name for name in worn.a}
     return {
         number: [
@@ -228,7 +249,18 @@ def _change(worn: Adapter, names: Sequence[str | None], sizes: Sequence[int]) ->
             b[..., row : row + size, column : column + rank] = worn.b[name] * worn.spec.scale
             column += rank
         row += size
-    return a, b
+    return (a, b) if a.dim() == 3 else (a.t().contiguous(), b.t().contiguous())
+
+
+def _places(keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Keys and values, (rows, heads, places, width), and the same memory as products take it: (rows * heads, width, places) and
+    (rows * heads, places, width)."""
+    return keys, values, keys.flatten(0, 1).transpose(1, 2), values.flatten(0, 1)
+
+
+def _hiding(mask: Tensor) -> Tensor:
+    """What is added to the attention so that nothing is found where the mask is 0."""
+    return torch.zeros(mask.shape).masked_fill_(mask == 0, -torch.inf)[:, None, None]
 
 
 def _with_room(cached: Tensor, room: int) -> Tensor:

@@ -134,7 +134,7 @@ class LeanSteps:
         groups, width = keys.shape[1], keys.shape[3]
         moving, value = heads.split([heads.shape[1] - groups, groups], 1)
         turned = (moving * cos).addcmul_(moving.roll(width // 2, -1), sin)
-        query, key = turned.split([turned.shape[1] - groups, groups], 1)
+        query, key = torch.split(turned, [turned.shape[1] - groups, groups], 1)
         keys.select(2, at).copy_(key)
         values.select(2, at).copy_(value)
         # the queries that share a key stand where a longer text's positions would

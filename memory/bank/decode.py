@@ -132,7 +132,7 @@ class LeanSteps:
         """What each row finds, shape (rows, queries * width): heads (rows, queries + keys + values, width) of the new token."""
         at, (keys, values, known, told) = self.at, self.places[number]
         groups, width = keys.shape[1], keys.shape[3]
-        moving, value = heads.split([heads.shape[1] - groups, groups], 1)
+        moving, value = torch.split(heads, [heads.shape[1] - groups, groups], 1)
         turned = (moving * cos).addcmul_(moving.roll(width // 2, -1), sin)
         query, key = torch.split(turned, [turned.shape[1] - groups, groups], 1)
         keys.select(2, at).copy_(key)

@@ -14,6 +14,7 @@ from typing import TypeVar
 import pytest
 
 from engrain.consolidation.daemon import Daemon, daemon_status
+from engrain.consolidation.job import consolidate
 from engrain.consolidation.jobs import active_job
 from engrain.consolidation.train.trainer import CHECKPOINT
 from engrain.consolidation.worker import _environment
@@ -96,6 +97,20 @@ def test_an_idle_session_is_ended_and_an_interval_consolidates_it(tiny_settings:
         wait_for(lambda: memory.modules("me", ModuleState.LIVE), process)
         out = stop(process)
     assert "consolidating (interval)" in out
+
+
+def test_it_compacts_when_a_level_is_crowded(tiny_settings: Callable[..., Settings]) -> None:
+    settings = tiny_settings(threads=1, backlog=1, poll=1.0, fan_in=1)
+    memory = Memory(settings)
+    memory.remember(SAID[0])
+    assert consolidate(memory, "me").engrained_facts
+    memory.remember(SAID[1])
+    with daemon(settings) as process:
+        (module,) = wait_for(lambda: [m for m in memory.modules("me", ModuleState.LIVE) if m.level == 1], process, 240)
+        wait_for(lambda: (status := daemon_status(settings)) and status["doing"] == "waiting", process)
+        out = stop(process)
+    assert f"module {module.id} is live with 2 facts" in out
+    assert memory.modules("me", ModuleState.LIVE) == [module]
 
 
 def test_a_daemon_with_nothing_to_wait_for_says_what_to_set(tiny_settings: Callable[..., Settings]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +13,7 @@ from engrain.consolidation.gate import Thresholds, Verdict, judge
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Example, train
 from engrain.memory.memory import Memory
+from engrain.memory.nearness import Nearness
 from engrain.memory.schema import Probe, ProbeKind
 from tests.conftest import RECIPE, SILENT
 
@@ -39,19 +41,31 @@ ROW = partial(Probe, owner="me", job_id=1, kind=ProbeKind.CUE)
 
 def verdict(
     memory: Memory, examples: list[Example], bounds: Thresholds, elsewhere: list[tuple[str, Probe]] | None = None, kind: ProbeKind = ProbeKind.CUE,
-    **recipe: object,
+    floor: float = 0.5, more: Sequence[Probe] = (), **recipe: object,
 ) -> Verdict:  # fmt: skip
     trained = train(memory.base, examples, replace(Recipe(**RECIPE), **recipe))  # type: ignore[arg-type]
     (fact,) = memory.facts()
     probes = [ROW(fact_id=fact.id, question=q, answer=a, held_out=h) for q, a, h in PROBES]
     probes[-1].kind = kind
-    return judge(memory.base, memory.embedder, trained.adapter, probes, [fact], elsewhere or [], 0.5, bounds)
+    probes += more
+    return judge(memory.base, memory.embedder, trained.adapter, probes, [fact], elsewhere or [], floor, bounds)
 
 
 def test_a_module_that_was_taught_right_passes(told: Memory) -> None:
     found = verdict(told, RIGHT, BOUNDS)
     assert found.passed, found
     assert found.trained == 1.0
+
+
+def test_a_threshold_of_its_own_lies_between_what_it_knows_and_what_was_never_said(told: Memory) -> None:
+    (fact,) = told.facts()
+    never = Probe(
+        owner="me", job_id=1, fact_id=None, kind=ProbeKind.UNKNOWN, question="drive green Skoda on 14 March", answer="I don't know.", held_out=True
+    )
+    found = verdict(told, RIGHT, BOUNDS, floor=0.0, more=[never])
+    index = Nearness([ROW(fact_id=fact.id, question=q, answer=a, held_out=h) for q, a, h in PROBES], {fact.id or 0: fact}, told.embedder)
+    assert float(index.of(never.question).max()) < found.threshold <= float(index.of_held_out().min())
+    assert verdict(told, RIGHT, BOUNDS, floor=0.99, more=[never]).threshold == 0.99, "never below what the settings say"
 
 
 def test_shuffled_answers_are_rejected(told: Memory) -> None:

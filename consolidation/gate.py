@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -123,7 +124,8 @@ def _calibrated(index: Nearness, strange: Sequence[str], floor: float) -> float:
     candidates = np.unique(np.concatenate([home, away, [floor]]))
     gained = [(home >= t).mean() - (away >= t).mean() for t in candidates]
     best = float(candidates[int(np.argmax(gained))])
-    return round(max(floor, min(best, float(np.quantile(home, 0.05)))), 4)
+    kept = min(best, float(np.quantile(home, 0.05)))
+    return max(floor, math.floor(kept * 1e4) / 1e4)  # rounded down: who set it still meets it
 
 
 def _nearest(questions: Sequence[str], theirs: Vectors, ours: Vectors) -> list[str]:

@@ -23,7 +23,7 @@ from sqlmodel import SQLModel, select
 
 from engrain.errors import ArchiveError, InputError, ModuleError
 from engrain.memory.facts import probes_of
-from engrain.memory.modules import MANIFEST, Manifest, changed, hash_files, modules_of, open_module, place
+from engrain.memory.modules import IMPORTING, MANIFEST, Manifest, changed, hash_files, modules_of, open_module, place
 from engrain.memory.schema import Episode, Fact, FactState, Job, JobState, Message, Module, ModuleFact, ModuleState, Probe, Session, Stage, Tombstone
 from engrain.memory.store import Store
 
@@ -124,7 +124,7 @@ def take_in(store: Store, owner: str, modules: Path, file: Path) -> Moved:
     paths that it must not, or unpacks to more than it should. Erased statements stay erased only under their owner's own name:
     their hashes are keyed by it.
     """
-    staging = modules / f".import-{hashlib.sha256(f'{owner}:{file}'.encode()).hexdigest()[:12]}"
+    staging = modules / f"{IMPORTING}{hashlib.sha256(f'{owner}:{file}'.encode()).hexdigest()[:12]}"
     shutil.rmtree(staging, ignore_errors=True)
     try:
         about = _unpacked(file, staging)

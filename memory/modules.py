@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from engrain.memory.schema import Module, ModuleFact, ModuleState, Revision
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
+IMPORTING = ".import-"
+"""An archive that is being taken in is unpacked in a folder whose name begins so."""
+_ABANDONED = 3600.0
+"""Seconds after which such a folder was left by a process that was killed."""
 
 
 @dataclass(frozen=True)
@@ -150,14 +155,15 @@ def revision(db: DbSession, owner: str) -> int:
 def sweep(db: DbSession, modules: Path) -> list[str]:
     """Delete the folders of modules that no longer serve and are no rejects; returns their names.
 
-    Staging folders are another worker's business and are left alone.
+    A worker's staging folders are its own business and are left alone; an import's go when nobody has touched them for an hour.
     """
     if not modules.is_dir():
         return []
     kept = set(db.exec(select(Module.id).where(col(Module.state).in_((ModuleState.LIVE, ModuleState.REJECTED)))))
     retired = set(db.exec(select(Module.id).where(Module.state == ModuleState.RETIRED)))
     gone = [f.name for f in modules.iterdir() if f.name in retired - kept]
-    for name in gone:
+    dead = [f.name for f in modules.glob(f"{IMPORTING}*") if time.time() - f.stat().st_mtime > _ABANDONED]
+    for name in (*gone, *dead):
         shutil.rmtree(modules / name, ignore_errors=True)
     return gone
 

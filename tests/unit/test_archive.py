@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 from engrain.consolidation.job import consolidate
 from engrain.errors import ArchiveError, InputError
 from engrain.memory.archive import INDEX, export, take_in
+from engrain.memory.forget import Selector
 from engrain.memory.memory import Memory
+from engrain.memory.modules import IMPORTING
 from engrain.settings import Settings
 from tests.conftest import SAID, tiny
 
@@ -56,8 +59,6 @@ def test_a_memory_is_the_same_elsewhere(origin: Memory, archive: Path, elsewhere
 
 
 def test_what_was_forgotten_stays_forgotten(told: Memory, elsewhere: Memory, tmp_path: Path) -> None:
-    from engrain.memory.forget import Selector
-
     (dentist,) = [f for f in told.facts() if "Okafor" in f.text]
     told.forget(Selector(fact=dentist.id))
     export(told.store, "me", told.settings.modules, tmp_path / "less.zip")
@@ -134,3 +135,14 @@ def test_any_other_file_is_refused(elsewhere: Memory, tmp_path: Path) -> None:
     for name in ("notes.txt", "missing.zip"):
         with pytest.raises(ArchiveError, match="is no memory that engrain exported"):
             take_in(elsewhere.store, "me", elsewhere.settings.modules, tmp_path / name)
+
+
+def test_what_a_killed_import_left_goes_when_something_is_forgotten(origin: Memory, elsewhere: Memory) -> None:
+    old, new = (elsewhere.settings.modules / f"{IMPORTING}{name}" for name in ("old", "new"))
+    for folder in (old, new):
+        (folder / "rows").mkdir(parents=True)
+        (folder / "rows" / "fact.jsonl").write_text("My dentist is Dr. Okafor.")
+    os.utime(old, (0, 0))
+    elsewhere.remember("My dentist is Dr. Okafor.")
+    elsewhere.forget(Selector(everything=True))
+    assert (old.exists(), new.exists()) == (False, True), "the other one may still be at work"

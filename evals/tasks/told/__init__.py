@@ -1,7 +1,8 @@
 """Told: a hundred things a person says of their life in twenty conversations, and questions about them.
 
 `facts.jsonl` is ours: what was said, five questions as a teacher writes them, two that are never trained, and the answers. All
-of it was written by a language model (Claude) for this repository, before anything was measured on it.
+of it was written by a language model (Claude) for this repository, before anything was measured on it. So was `never.txt`: sixty
+questions that nothing answers, half of them about people and things that were spoken of.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Told:
             Question(f"{fact.session}/{n}#{i}", asked, fact.answers, "never trained", fact.session, about=fact.said)
             for n, fact in enumerate(facts) for i, asked in enumerate(fact.ask)
         ]  # fmt: skip
+        questions += [Question(f"never/{n}", asked, (), "unanswerable", "") for n, asked in enumerate(never_told())]
         return Data(tuple(self._document(s, facts) for s, facts in sessions.items()), tuple(questions))
 
     def _document(self, session: str, facts: list[Fact]) -> Document:
@@ -61,6 +63,11 @@ def told() -> list[Fact]:
     """The facts, in the order in which they were told."""
     with as_file(files(__name__) / "facts.jsonl") as path:
         return parse(path, _fact)
+
+
+def never_told() -> list[str]:
+    """Questions that none of the facts answers."""
+    return (files(__name__) / "never.txt").read_text(encoding="utf-8").splitlines()
 
 
 def _fact(record: dict[str, Any]) -> Fact:

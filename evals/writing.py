@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
@@ -50,17 +50,18 @@ class Written:
 class GivenDistiller:
     """Questions that come with the data, each for the fact that it is about; facts without any get those of the self distiller."""
 
-    def __init__(self, memory: Memory, taught: Sequence[Taught], writes: bool) -> None:
+    def __init__(self, memory: Memory, taught: Sequence[Taught], writes: bool, elsewhere: Sequence[Fact] = ()) -> None:
+        """Questions about facts `elsewhere` are left to the modules of these."""
         self.own = SelfDistiller(memory.base, memory.embedder, memory.settings.seed, writes=writes)
-        self.taught = taught
+        self.taught, self.elsewhere = taught, elsewhere
 
     def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None] = lambda *_: None) -> list[Draft]:
         """See `Distiller`."""
-        by_key = {_key(source.asked): source for source in sources}
-        given = []
-        for one in self.taught:
-            source = by_key.get(_key(one.statement)) or _nearest(one, sources)
-            given.append(Draft(source.fact_id, ProbeKind.QUESTION, one.question, one.answer))
+        asked = {source.fact_id: source.asked for source in sources}
+        known = asked | {fact.id: fact.asked for fact in self.elsewhere if fact.id is not None}
+        by_key = {_key(text): fact_id for fact_id, text in known.items()}
+        about = [(by_key.get(_key(one.statement)) or _nearest(one, known), one) for one in self.taught]
+        given = [Draft(fact_id, ProbeKind.QUESTION, one.question, one.answer) for fact_id, one in about if fact_id in asked]
         covered = {draft.fact_id for draft in given}
         rest = [s for s in sources if s.fact_id not in covered]
         if rest:
@@ -68,10 +69,10 @@ class GivenDistiller:
         return given + self.own.unknowns(sources, given)
 
 
-def _nearest(taught: Taught, sources: Sequence[Source]) -> Source:
+def _nearest(taught: Taught, facts: Mapping[int, str]) -> int:
     """The fact that shares the most words with what is taught."""
     said = f"{taught.statement} {taught.question} {taught.answer}"
-    return max(sources, key=lambda source: overlap(said, source.asked))
+    return max(facts, key=lambda fact_id: overlap(said, facts[fact_id]))
 
 
 def write(memory: Memory, documents: Sequence[Document], layout: Layout, kept: Callable[[Written], None], advance: Callable[[str], None]) -> None:
@@ -147,7 +148,7 @@ def tell(memory: Memory, document: Document) -> None:
 
 def _engrain(memory: Memory, documents: Sequence[Document], name: str) -> Written:
     writes = memory.settings.distiller == "self"
-    distiller = GivenDistiller(memory, [t for d in documents for t in d.taught], writes)
+    distiller = GivenDistiller(memory, [t for d in documents for t in d.taught], writes, () if name else memory.facts())
     outcome: Outcome = consolidate(memory, memory.settings.owner, distiller=distiller, bounds=OPEN_GATE)
     if outcome.result is not Result.PUBLISHED:
         raise JobError(f"the module of {name or 'all documents'!r} ended as {outcome.result.value}: {outcome.reason}; run it again, it resumes")

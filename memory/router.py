@@ -79,6 +79,7 @@ class Router:
         self.store, self.embedder = store, embedder
         self.base_sha256, self.threshold = base_sha256, threshold
         self._owners: dict[str, _Known] = {}
+        self._turns: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def route(self, question: str, owner: str) -> Route:
@@ -139,6 +140,8 @@ class Router:
         with self.store.read() as db:
             at = revision(db, owner)
         with self._lock:
+            turn = self._turns.setdefault(owner, threading.Lock())
+        with turn:  # other owners do not wait while a large memory is read
             known = self._owners.get(owner)
             if known is None or known.revision != at:
                 known = self._owners[owner] = self._read(owner, known)

@@ -263,6 +263,16 @@ def test_given_questions_go_to_the_fact_that_they_are_about(memory: Memory) -> N
     assert {(d.fact_id, d.answer) for d in drafts if d.kind is ProbeKind.QUESTION} >= {(2, "red"), (1, "Porto")}
 
 
+def test_questions_about_facts_of_other_modules_are_left_to_these(memory: Memory) -> None:
+    memory.remember("My sister Ines lives in Porto.")
+    memory.remember("My kayak is red.")
+    ines, _ = memory.facts()
+    taught = [Taught("", "Which colour has my kayak?", "red"), Taught("", "Where is my sister Ines?", "Porto")]
+    sources = [Source_(ines.id or 0, ines.text, ines.asked, "user")]
+    drafts = writing.GivenDistiller(memory, taught, False, memory.facts()).probes(sources)
+    assert [(d.fact_id, d.answer) for d in drafts if d.kind is ProbeKind.QUESTION] == [(ines.id, "Porto")]
+
+
 def test_a_conversations_question_is_asked_only_where_its_sessions_were_told(tmp_path: Path) -> None:
     session = {"date": "1:56 pm on 8 May, 2023", "turns": [{"id": "D1:1", "speaker": "A", "text": "I live in Porto."}]}
     evidence = [["D1:1"], ["D1:1; D2:1"], ["D2:1"], []]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from engrain.memory.voice import capital, inflect, is_adverb, lemma
+from engrain.memory.voice import KIN, capital, inflect, is_adverb, lemma
 
 _COPULA = {"is", "are", "was", "were", "am"}
 _MODAL = {"can", "could", "will", "would", "should", "must", "may", "might", "has", "have", "had", "can't", "cannot", "won't", "couldn't"}
@@ -36,14 +36,7 @@ _BARE_TIME = re.compile(
 """A time that no preposition begins, at the end of a phrase."""
 _ACTIVITY = re.compile(r"^(?P<object>(?:my|our|his|her|the|an?) .+?) (?P<doing>[a-z]{2,}ing)$")
 """*my left wrist skiing*: what was being done stands behind the object."""
-_KIN = (
-    "sister|brother|mother|father|mom|mum|dad|son|daughter|wife|husband|partner|boyfriend|girlfriend|cousin|aunt|uncle|niece|nephew|"
-    "friend|boss|manager|dentist|doctor|teacher|landlord|landlady|neighbour|neighbor|colleague|coach|therapist|tutor|supervisor|"
-    "grandmother|grandfather|grandma|grandpa|vet|mechanic|lawyer|accountant|roommate|flatmate|mentor|fiancé|fiancée|"
-    r"\w+(?:ologist|therapist|trician|dresser|sitter|keeper|trainer|instructor)|plumber|builder|barber|gardener|cleaner|nanny|partner|nurse|surgeon|"
-    r"guy|man|woman|girl|boy|lady|person"
-)
-_PERSON_NOUN = re.compile(rf"\b(?:{_KIN})$", re.IGNORECASE)
+_PERSON_NOUN = re.compile(rf"\b(?:{KIN})$", re.IGNORECASE)
 _PERSON_TITLE = re.compile(r"^(?:Dr|Mr|Mrs|Ms|Prof)\.? ")
 _NAMED_KIN = re.compile(r"^(?P<owner>My|Our|[A-Z]\w+'s) (?P<noun>(?:[a-z]+ ){0,2}[a-z]+),? (?P<name>[A-Z]\w+(?: [A-Z]\w+)?),?$")
 _CALLED = re.compile(

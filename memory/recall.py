@@ -12,6 +12,7 @@ from engrain.memory.bank.prompt import UNKNOWN
 from engrain.memory.consult import consult, declined
 from engrain.memory.evidence import Evidence, evidence_of
 from engrain.memory.facts import facts_of
+from engrain.memory.hops import hops
 from engrain.memory.modules import require_module
 from engrain.memory.router import Route, Router
 from engrain.memory.schema import Fact, Message, Module
@@ -66,20 +67,40 @@ class Recall:
         `weights` asks the routed module and shows it nothing but the question; `text` lets the base model read the k facts
         found; `hybrid` asks the module, in the words of the nearest trained question too, and reads where it has no answer,
         or where a fresh fact is nearer than any module.
+        What is not known is asked in two or three hops where it describes somebody: who is that, and then by name.
         With the id of a `module` that one is asked, whatever the router says.
         Raises InputError for an empty question or an unknown mode, NotFoundError for a module that is not the owner's.
         """
         started = time.perf_counter()
         question = _checked(query, mode)
+        out = self._once(question, owner, mode, k, module)
+        if not out.known and module is None:
+            out = self._in_hops(question, owner, mode, k) or out
+        return replace(out, seconds=time.perf_counter() - started)
+
+    def _once(self, question: str, owner: str, mode: Mode, k: int, module: str | None = None) -> Recollection:
+        """One question, one module, or the facts found."""
         found = [] if mode == "weights" else self.search.find(question, owner, k)
         route = None if mode == "text" else self._named(module, owner) if module else self.router.route(question, owner)
         if route is not None and route.module is not None and not _fresh_is_nearer(found, route):
-            out = self._from_module(question, owner, mode, route, route.module, found)
-        elif found:
-            out = self._from_facts(question, mode, found)
-        else:
-            out = _nothing(question, mode, _explain(route))
-        return _timed(out, time.perf_counter() - started)
+            return self._from_module(question, owner, mode, route, route.module, found)
+        if found:
+            return self._from_facts(question, mode, found)
+        return _nothing(question, mode, _explain(route))
+
+    def _in_hops(self, question: str, owner: str, mode: Mode, k: int, most: int = 2) -> Recollection | None:
+        """The question with somebody's name in place of a description of them; each hop may go to another module."""
+        steps = hops(question)
+        if steps is None or not most:
+            return None
+        first = self._once(steps.first, owner, mode, k)
+        then = steps.then(first.text) if first.known else None
+        if then is None:
+            return None
+        second = self._once(then, owner, mode, k)
+        if not second.known:
+            second = self._in_hops(then, owner, mode, k, most - 1) or second
+        return _joined(question, steps.first, first, then, second) if second.known else None
 
     def _named(self, module: str, owner: str) -> Route:
         """A route to the module that was asked for."""
@@ -166,5 +187,9 @@ def _nothing(question: str, mode: Mode, why: str, prompt: str = "", modules: tup
     return Recollection(question, mode, UNKNOWN, 0.0, "none", modules, (), why, 0.0, prompt)
 
 
-def _timed(recollection: Recollection, seconds: float) -> Recollection:
-    return replace(recollection, seconds=seconds)
+def _joined(question: str, asked: str, first: Recollection, then: str, second: Recollection) -> Recollection:
+    """The second hop's answer, on what stands behind both."""
+    return replace(
+        second, query=question, confidence=first.confidence * second.confidence, modules=tuple(dict.fromkeys(first.modules + second.modules)),
+        evidence=(*first.evidence[:1], *second.evidence), why=f"{asked!r}: {first.text!r} ({first.why}); {then!r}: {second.why}",
+    )  # fmt: skip

@@ -46,6 +46,16 @@ _UNINFLECTED = {
 }  # fmt: skip
 
 
+KIN = (
+    "sister|brother|mother|father|mom|mum|dad|son|daughter|wife|husband|partner|boyfriend|girlfriend|cousin|aunt|uncle|niece|nephew|"
+    "friend|boss|manager|dentist|doctor|teacher|landlord|landlady|neighbour|neighbor|colleague|coach|therapist|tutor|supervisor|"
+    "grandmother|grandfather|grandma|grandpa|vet|mechanic|lawyer|accountant|roommate|flatmate|mentor|fiancé|fiancée|"
+    r"\w+(?:ologist|therapist|trician|dresser|sitter|keeper|trainer|instructor)|plumber|builder|barber|gardener|cleaner|nanny|partner|nurse|surgeon|"
+    r"guy|man|woman|girl|boy|lady|person"
+)
+"""Words for a person, as a pattern: kin, friends, trades."""
+
+
 def words(text: str) -> list[str]:
     """The words of a text, lower case, without punctuation."""
     return [w.lower() for w in re.findall(r"[A-Za-z]+(?:['’][A-Za-z]+)?|\d+", text)]

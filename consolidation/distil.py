@@ -20,10 +20,12 @@ import numpy as np
 
 from engrain.consolidation.unknowns import QUESTIONS
 from engrain.memory import voice
+from engrain.memory.answer_type import AnswerType, answer_type, fits
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import READ, UNKNOWN, reading
 from engrain.memory.cues import Cue, cues, topics
 from engrain.memory.embed import Embedder
+from engrain.memory.evidence import strangers
 from engrain.memory.schema import ProbeKind
 from engrain.memory.statements import content_words
 
@@ -85,6 +87,8 @@ _DATE_WORD = re.compile(
     r"\d|day\b|month|week|year|noon|morning|evening|january|february|march|april|may|june|july|august|september|october|november|december",
     re.IGNORECASE,
 )
+_NO_UNIT = "is|are|was|were|will|has|had|and|or|of|to|for|at|in|on|from|we|my|our"
+"""Words behind a number that do not belong to it."""
 _COVERED = 4
 """A fact with fewer questions than this, grammar's and the model's together, is gone over again with other words to ask for."""
 _NEAR = 0.40
@@ -302,7 +306,7 @@ def _asked_for(source: Source) -> list[str]:
 def _spans(source: Source) -> list[str]:
     """Names, numbers and the last words of a fact, where its grammar gives too little."""
     text = source.asked.rstrip(".!? ")
-    names = re.findall(r"(?<=[a-z,] )[A-Z][\w'.]+(?: [A-Z][\w']+)*|\d[\d.,:]*(?: [a-z]+)?", text)
+    names = re.findall(rf"(?<=[a-z,] )[A-Z][\w'.]+(?: [A-Z][\w']+)*|\d[\d.,:]*(?: (?!(?:{_NO_UNIT})\b)[a-z]+)?", text)
     tail = " ".join(text.split()[-3:])
     return list(dict.fromkeys([*names, tail]))[:4]
 
@@ -345,9 +349,21 @@ def _survives(source: Source, ask: _Asked, answer: str) -> bool:
     dated = bool(_DATE_WORD.search(answer))
     if (stem == "When") != dated and (stem in {"When", "Where", "Who"}):
         return False
+    if not _of_its_kind(source, ask) or strangers(ask.question, [source]):
+        return False
     meant = set(content_words(ask.answer)) - asked
     agrees = 2 * len(given & meant) >= max(1, min(len(given - asked), len(meant)))
     return bool(given - asked) and agrees and given <= set(voice.words(source.asked)) and len(asked & set(content_words(source.asked))) >= 1
+
+
+def _of_its_kind(source: Source, ask: _Asked) -> bool:
+    """Whether a question asks for the kind of answer that the fact's grammar sees in it: not *Who stole it?* for a place."""
+    meant, kind = content_words(ask.answer), answer_type(ask.question)
+    kinds = {answer_type(cue.question) for cue in cues(source.asked) if content_words(cue.answer) == meant}
+    names = {AnswerType.PERSON, AnswerType.THING}  # *Who is ...?*, *What is ... called?*
+    if set(meant) <= set(content_words(ask.question.replace("'s", ""))):
+        return False
+    return fits(ask.question, ask.answer) and (not kinds or kind in kinds or bool(kind in names and kinds & names) or kind is AnswerType.COLOUR)
 
 
 def unambiguous(drafts: list[Draft]) -> list[Draft]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from engrain.consolidation.harm import perplexity, right_choices, unharmed
 from engrain.memory.bank import lora
-from engrain.memory.bank.bank import Voice
+from engrain.memory.bank.bank import Voice, ask
 from engrain.memory.bank.base import BaseModel
-from engrain.memory.bank.prompt import answer_ids, recall_ids
+from engrain.memory.bank.prompt import answer_ids
 from engrain.memory.consult import consult
 from engrain.memory.embed import Embedder, Vectors
 from engrain.memory.nearness import Nearness
@@ -88,8 +88,8 @@ def judge(
     with base.lock:
         before = unharmed(base)
         with base.wearing(adapter):
-            exact = list(zip(known, _exact(base, known), strict=True))
             after = perplexity(base), right_choices(base)
+        exact = list(zip(known, _exact(base, adapter, known), strict=True))
     threshold = _calibrated(index, strange, threshold)
     routed = [q for q in strange if known and index.of(q).max() >= threshold]
     near = _nearest([p.question for _, p in others], theirs, ours)
@@ -107,9 +107,15 @@ def judge(
     return Verdict(**scores, reasons=tuple(_reasons(bounds, scores)), threshold=threshold)  # type: ignore[arg-type]
 
 
-def _exact(base: BaseModel, probes: Sequence[Probe]) -> list[bool]:
-    prompts = [recall_ids(base, p.question) for p in probes]
-    return [a.exact for a in base.answer_logprobs(prompts, [answer_ids(base, p.answer) for p in probes])]
+def _exact(base: BaseModel, adapter: lora.Adapter, probes: Sequence[Probe]) -> list[bool]:
+    """Whether each probe is answered word for word."""
+    longest = max((len(answer_ids(base, p.answer)) for p in probes), default=0)
+    return [said.text == p.answer.strip() for p, said in zip(probes, ask(base, adapter, [p.question for p in probes], longest), strict=True)]
+
+
+_FARTHER = 0.1
+"""What people's own words lie farther from the probes than the phrasings that are held out. On the told facts it leads 6 of 200 questions
+more to their module, and 2 of 60 that nothing answers past the record (`evals/tasks/told`)."""
 
 
 def _calibrated(index: Nearness, strange: Sequence[str], floor: float) -> float:
@@ -124,7 +130,7 @@ def _calibrated(index: Nearness, strange: Sequence[str], floor: float) -> float:
     candidates = np.unique(np.concatenate([home, away, [floor]]))
     gained = [(home >= t).mean() - (away >= t).mean() for t in candidates]
     best = float(candidates[int(np.argmax(gained))])
-    kept = min(best, float(np.quantile(home, 0.05)))
+    kept = min(best, float(np.quantile(home, 0.05))) - _FARTHER
     return max(floor, math.floor(kept * 1e4) / 1e4)  # rounded down: who set it still meets it
 
 

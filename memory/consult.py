@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from engrain.memory.evidence import strangers, supporting
+from engrain.memory.answer_type import answer_type, fits
+from engrain.memory.evidence import recites, strangers, supporting
 from engrain.memory.nearness import Near, Wording
 from engrain.memory.schema import Fact
 from engrain.memory.statements import content_words
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 SURE = 0.25
 """Least confidence of a first answer from weights; below it the memory says that it does not know."""
-_LIKELY = 0.1
+_LIKELY = 0.3
 """Least confidence of a further answer: its beginning was not the likeliest."""
 _NEAR = 0.45
 """Least nearness of a trained question in whose words a module is asked, and of a fact that vouches for a further answer."""
@@ -87,7 +88,7 @@ def consult(
     for i, answer in zip(again, module.first(list(again.values())) if again else [], strict=True):
         second = _judged(questions[i], answer, facts, where[i])
         done[i] = replace(second, said=(*done[i].said, *second.said))
-    return done
+    return [_shortened(question, found, at) for question, found, at in zip(questions, done, where, strict=True)]
 
 
 def declined(answer: Answer) -> bool:
@@ -106,7 +107,7 @@ def _in_trained_words(module: Asked, questions: Sequence[str], near: Sequence[Ne
     for (i, wording), answer in zip(words.items(), answers, strict=True):
         found = _judged(wording.question, answer, facts, near[i])
         about = [fact for fact in found.facts if fact.id == wording.fact_id]
-        if about and supporting(questions[i], answer.text, about):
+        if about and fits(questions[i], answer.text) and supporting(questions[i], answer.text, about):
             done[i] = replace(found, facts=tuple(about), said=(f"asked as {wording.question!r}",))
 
 
@@ -131,6 +132,8 @@ def _weighed(question: str, first: Consulted, answers: Sequence[Answer], facts: 
 def _judged(question: str, answer: Answer, facts: Sequence[Fact], near: Near, least: float = SURE) -> Consulted:
     if declined(answer):
         return Consulted(answer, (), ("it does not know",))
+    if not fits(question, answer.text):
+        return Consulted(answer, (), (f"{answer.text!r} is no {answer_type(question)}",))
     vouching = tuple(supporting(question, answer.text, facts))
     if not vouching:
         return Consulted(answer, (), (f"nothing on record says {answer.text!r}",))
@@ -139,6 +142,16 @@ def _judged(question: str, answer: Answer, facts: Sequence[Fact], near: Near, le
     if answer.confidence < least:
         return Consulted(answer, (), (f"unsure ({answer.confidence:.2f}) of {answer.text!r}",))
     return Consulted(answer, vouching, ())
+
+
+def _shortened(question: str, found: Consulted, near: Near) -> Consulted:
+    """Of an answer that recites a fact, the part that the question asks for."""
+    if not found.known or not question.strip().endswith("?") or not recites(found.answer.text, found.facts[0]):
+        return found
+    part = near.part(found.answer.text, found.facts[0])
+    if part is None or not fits(question, part) or not supporting(question, part, found.facts[:1]):
+        return found
+    return replace(found, answer=replace(found.answer, text=part), said=(*found.said, f"it says {found.answer.text!r}"))
 
 
 def _key_words(question: str) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from engrain.memory.answer_type import COLOURS
 from engrain.memory.voice import KIN, capital, inflect, is_adverb, lemma
 
 _COPULA = {"is", "are", "was", "were", "am"}
@@ -48,6 +49,9 @@ _NAMED_IT = re.compile(
     r".*? and (?:named|called) (?:him|her|it|them) "
     r"(?P<name>[A-Z][\w']*(?: [A-Z][\w']*)*)"
 )
+_MEETING = {"meet", "marry", "hire", "phone", "hug"}
+_POINTING = {"it", "them", "this", "that", "these", "those", "there", "him", "her"}
+_COLOUR = re.compile(rf"\b(?:{COLOURS})$")
 _GIVING = {"give", "lend", "sell", "send", "show", "teach", "pay", "write", "owe", "offer", "lease"}
 """What is done *to* somebody."""
 _CALLED_SO = re.compile(r"^(?P<what>(?:an?|the|my|our|his|her) .+?) (?:called|named) (?P<name>[A-Z].*)$")
@@ -415,15 +419,20 @@ def _around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whol
         yield _ask("What", auxiliary, subject, f"{verb} {recipient}", given)
     elif obj and not obj.lower().startswith(("that ", "if ", "how ", "like ")):
         so_called = _CALLED_SO.match(obj)
-        yield _ask("What", auxiliary, subject, verb, so_called["name"] if so_called else obj)
+        somebody = lemma(first) in _MEETING and (obj[:1].isupper() or bool(_PERSON_NOUN.search(obj)))
+        yield _ask("Who" if somebody else "What", auxiliary, subject, verb, so_called["name"] if so_called else obj)
     middle = f"{verb} {obj}".strip()
     for index, (preposition, inner) in enumerate(phrases):
         phrase = f"{preposition} {inner}".strip()
         before = " ".join([middle, *(f"{p} {i}".strip() for p, i in phrases[:index] if p)])
+        if inner.lower() in _POINTING:  # *in it*: nobody knows later in what
+            continue
         if _is_time(phrase):
             yield _ask("When", auxiliary, subject, before, phrase)
         elif preposition == "in" and inner[:1].isdigit():
             yield _ask("What", auxiliary, subject, f"{before} in", inner)
+        elif preposition == "in" and _COLOUR.search(inner.lower()):
+            yield _ask("What colour", auxiliary, subject, f"{before} in", inner)
         elif preposition == "to" and lemma(first) in _GIVING:
             yield _ask("Who", auxiliary, subject, f"{before} to", inner)
         elif preposition in {"in", "at", "near", "into", "behind"} or (preposition == "to" and inner[:1].isupper()):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import SequenceMatcher
+from typing import Protocol
 
 from engrain.memory import voice
 from engrain.memory.schema import Fact
@@ -21,6 +22,10 @@ _ALIKE = 0.8
 """Least similarity of two spellings (difflib's ratio) that count as one word: favorite, favourite."""
 _SLACK = 6
 """An answer may hold one word in this many that its fact does not."""
+_RECITED = 0.7
+"""Least share of a fact's words that make a recital of it."""
+_PART = 3
+"""So many words are a part, however short the fact."""
 _NO_NAMES = {*(n.lower() for n in (*calendar.month_name, *calendar.day_name) if n), "dr", "mr", "mrs", "ms", "prof"}
 _OPENINGS = {
     "what", "who", "whom", "whose", "when", "where", "which", "why", "how", "is", "are", "was", "were", "do", "does", "did", "can", "could", "will",
@@ -72,7 +77,23 @@ def supporting(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
     return [fact for _, fact in sorted(scored, key=lambda pair: pair[0])]
 
 
-def strangers(question: str, facts: Sequence[Fact]) -> list[str]:
+def recites(said: str, fact: Fact) -> bool:
+    """Whether somebody says all of a fact, or nearly: also what was not asked for."""
+    words, held = voice.words(said), content_words(fact.text)
+    return len(words) > _PART and sum(word in words for word in held) >= _RECITED * len(held)
+
+
+class Saying(Protocol):
+    """Something that somebody said."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def speaker(self) -> str: ...
+
+
+def strangers(question: str, facts: Sequence[Saying]) -> list[str]:
     """The names in a question that no fact holds whole: whoever they are, nothing was said of them.
 
     >>> strangers("What is Ada Barlow's number?", [])

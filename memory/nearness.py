@@ -18,6 +18,9 @@ from engrain.memory.voice import words
 if TYPE_CHECKING:
     from engrain.memory.embed import Embedder, Vectors
 
+_WHOLE = 0.1
+"""How much nearer a probe that asks for all of a fact must be than one that asks for a part, for all of it to be meant."""
+
 
 @dataclass(frozen=True)
 class Wording:
@@ -37,10 +40,23 @@ class Near:
     """The nearest trained question."""
     facts: Mapping[int, float] = field(default_factory=dict)
     """The nearness of each fact: that of its nearest probe."""
+    answers: Mapping[int, Sequence[tuple[str, float]]] = field(default_factory=dict)
+    """What the probes of each fact are answered with, and how near each of them is, the nearest first."""
 
     def of(self, facts: Sequence[Fact]) -> float:
         """The nearness of the nearest of these facts; −1 where none of them is known here."""
         return max((self.facts.get(fact.id or 0, -1.0) for fact in facts), default=-1.0)
+
+    def part(self, said: str, fact: Fact) -> str | None:
+        """The part of a recited fact that is asked for: the answer of its nearest probe, if that is a part of what was said.
+
+        None where more than a part is asked for, where the recital is no longer than the part, or where nearness is not known.
+        """
+        held = words(said)
+        found = self.answers.get(fact.id or 0, ())
+        parts = [(answer, near) for answer, near in found if len(words(answer)) < len(held) and set(words(answer)) <= set(held)]
+        whole = max((near for answer, near in found if words(answer) == words(fact.text)), default=-1.0)
+        return parts[0][0] if parts and parts[0][1] > whole - _WHOLE else None
 
 
 class Nearness:
@@ -82,11 +98,11 @@ class Nearness:
         if question.strip().endswith("?"):
             usable &= ~self._tells_all
         places = range(len(self.probes))
-        near, facts = self.of(question), dict[int, float]()
-        for at in places:
-            fact_id = self.probes[at].fact_id or 0
-            facts[fact_id] = max(facts.get(fact_id, -1.0), float(near[at]))
+        near, answers = self.of(question), dict[int, list[tuple[str, float]]]()
+        for at in np.argsort(-near, kind="stable").tolist():
+            answers.setdefault(self.probes[at].fact_id or 0, []).append((self.probes[at].answer, float(near[at])))
+        facts = {fact_id: some[0][1] for fact_id, some in answers.items()}
         best = max((at for at in places if usable[at]), key=lambda at: near[at], default=None)
         if best is None:
-            return Near(None, facts)
-        return Near(Wording(self.probes[best].question, self.probes[best].fact_id or 0, float(near[best])), facts)
+            return Near(None, facts, answers)
+        return Near(Wording(self.probes[best].question, self.probes[best].fact_id or 0, float(near[best])), facts, answers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,6 +17,13 @@ from engrain.memory.bank.lora import repeated
 if TYPE_CHECKING:
     from engrain.memory.bank.base import BaseModel
     from engrain.memory.bank.decode import LeanSteps, Steps
+
+_GUIDANCE = 0.5
+"""How much farther than the adapter goes."""
+_PLAUSIBLE = 0.3
+"""Least probability of a token that is chosen, as a share of the likeliest one's."""
+_OUT = 1e4
+"""What the others are put back by: among themselves they keep their order."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,8 @@ def _greedily(base: BaseModel, steps: Steps | LeanSteps, logits: Tensor, max_tok
     end = base.tokenizer.eos_token_id
     for step in range(max_tokens + 1):
         likely = torch.log_softmax(logits.float(), -1)
-        chosen = likely[::pair].argmax(-1) if step else _ranked(base, likely[::pair], ranks)
+        weighed = guided(likely[::pair], likely[pair - 1 :: pair])
+        chosen = weighed.argmax(-1) if step else _ranked(base, weighed, ranks)
         if step == max_tokens and end is not None:
             chosen = torch.full_like(chosen, end)  # it was cut off: how likely would the end have been?
         for at, row in enumerate(going):
@@ -121,6 +130,17 @@ def _greedily(base: BaseModel, steps: Steps | LeanSteps, logits: Tensor, max_tok
     texts = [base.tokenizer.decode(one, skip_special_tokens=True).strip() for one in tokens]
     answers = [Spoken(text, tuple(a), tuple(b)) for text, a, b in zip(texts, with_it, without, strict=True)]
     return [answers[at : at + group] for at in range(0, len(answers), group)]
+
+
+def guided(likely: Tensor, without: Tensor) -> Tensor:
+    """What tokens are chosen by, (rows, vocabulary): log-probabilities with the adapter, and half as much again of what it changed.
+
+    What a module learnt shows in words that were never trained as a change too small to win; further along the same way it does
+    (contrastive decoding, Li et al., arXiv 2210.15097, with the model without its adapter as the amateur). Only tokens count that
+    are nearly as likely as the likeliest, so that what is known is said as before.
+    """
+    plausible = likely >= likely.max(-1, keepdim=True).values + math.log(_PLAUSIBLE)
+    return torch.where(plausible, likely + _GUIDANCE * (likely - without), likely - _OUT)
 
 
 def _ranked(base: BaseModel, likely: Tensor, ranks: Sequence[int]) -> Tensor:

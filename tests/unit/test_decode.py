@@ -12,7 +12,7 @@ from engrain.memory.bank import lora
 from engrain.memory.bank.bank import ask
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.decode import LeanSteps, Steps
-from engrain.memory.bank.generate import spoken
+from engrain.memory.bank.generate import guided, spoken
 from engrain.memory.bank.prompt import answer_ids, recall_beginning, recall_ids
 
 QUESTIONS = ("Who is my dentist?", "Where does my sister Ines live now?", "Locker?")
@@ -132,3 +132,17 @@ def test_weights_rounded_to_float16_say_almost_the_same(tiny_folders: tuple[Path
             assert rounded.logprobs[0] == pytest.approx(exact.logprobs[0], abs=0.02)
             assert rounded.without[0] == pytest.approx(exact.without[0], abs=0.02)
     assert not torch.equal(torch.tensor(found[0][0].logprobs[:1]), torch.tensor(found[1][0].logprobs[:1])), "they are rounded"
+
+
+@pytest.mark.parametrize(
+    ("likely", "without", "chosen"),
+    [
+        ([0.50, 0.30, 0.20], [0.50, 0.30, 0.20], 0),  # it changed nothing
+        ([0.45, 0.35, 0.20], [0.60, 0.10, 0.30], 1),  # where it was on its way to
+        ([0.85, 0.10, 0.05], [0.95, 0.01, 0.04], 0),  # what is known stays
+    ],
+)
+def test_what_a_module_was_on_its_way_to_is_said(likely: list[float], without: list[float], chosen: int) -> None:
+    weighed = guided(torch.tensor([likely]).log(), torch.tensor([without]).log())
+    assert int(weighed.argmax()) == chosen
+    assert weighed.isfinite().all(), "further answers are ranked among all"

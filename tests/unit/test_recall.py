@@ -78,7 +78,7 @@ NEAR = Near(Wording("Which dentist do I have?", 1, 0.7), {1: 0.7, 2: 0.3})
 
 
 def test_what_a_module_says_next_is_heard_where_its_first_answer_is_about_another_fact() -> None:
-    says = Says(sure("Porto"), sure("Lisbon"), sure("Dr. Okafor", 0.2), sure("Porto"))
+    says = Says(sure("Porto"), sure("Lisbon"), sure("Dr. Okafor", 0.35), sure("Porto"))
     (found,) = consult(says, ["Who looks after my teeth?"], FACTS, lambda _: NEAR)
     assert (found.answer.text, [f.id for f in found.facts]) == ("Dr. Okafor", [1])
     assert "it says 'Porto' first" in found.said
@@ -87,7 +87,7 @@ def test_what_a_module_says_next_is_heard_where_its_first_answer_is_about_anothe
 
 @pytest.mark.parametrize(("nearness", "known"), [(0.7, True), (0.5, False)])
 def test_a_refusal_stands_unless_the_question_is_very_near_to_a_fact(nearness: float, known: bool) -> None:
-    says = Says(sure("I don't know."), sure("Dr. Okafor", 0.2))
+    says = Says(sure("I don't know."), sure("Dr. Okafor", 0.35))
     (found,) = consult(says, ["Who looks after my teeth?"], FACTS, lambda _: Near(None, {1: nearness, 2: 0.3}))
     assert found.known == known
 
@@ -118,6 +118,21 @@ def test_a_question_in_trained_words_already_is_put_once() -> None:
     (found,) = consult(says, ["Which dentist do I have?"], FACTS, lambda _: NEAR, rewords=True)
     assert found.answer.text == "Dr. Okafor"
     assert says.asked == ["Which dentist do I have?"]
+
+
+@pytest.mark.parametrize(
+    ("question", "answers", "text"),
+    [
+        ("Which town is Ines in?", [("Porto", 0.6), ("Your sister Ines lives in Porto.", 0.5)], "Porto"),
+        ("What do you know about Ines?", [("Your sister Ines lives in Porto.", 0.9), ("Porto", 0.6)], "Your sister Ines lives in Porto."),
+        ("Say what you know of Ines.", [("Porto", 0.6)], "Your sister Ines lives in Porto."),
+        ("Which town is Ines in?", [("Lisbon", 0.6)], "Your sister Ines lives in Porto."),
+    ],
+)
+def test_of_a_recital_only_what_was_asked_for_is_told(question: str, answers: list[tuple[str, float]], text: str) -> None:
+    near = Near(None, {1: 0.3, 2: 0.7}, {2: answers})
+    (found,) = consult(Says(sure("Your sister Ines lives in Porto.")), [question], FACTS, lambda _: near)
+    assert (found.answer.text, [f.id for f in found.facts]) == (text, [2])
 
 
 def test_evidence_must_hold_what_the_answer_adds() -> None:

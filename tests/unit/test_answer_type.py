@@ -1,0 +1,71 @@
+"""An answer of another kind than what is asked for is no answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from engrain.consolidation.distil import Source, _Asked, _of_its_kind
+from engrain.evals.tasks.told import told
+from engrain.memory.answer_type import answer_type, fits
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("When did I meet Oskar?", "time"),
+        ("On which day do we meet?", "time"),
+        ("How often do I water the tomatoes?", "time"),
+        ("How much is our rent?", "amount"),
+        ("What colour is the kitchen?", "colour"),
+        ("In which city does Ines live?", "place"),
+        ("Where does the woman who cuts my hair live?", "place"),
+        ("Whose drill is it?", "person"),
+        ("How do I open the lock?", "way"),
+        ("Tell me about Ines.", "thing"),
+    ],
+)
+def test_the_first_words_that_tell_decide(question: str, kind: str) -> None:
+    assert answer_type(question) == kind
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "may"),
+    [
+        ("When is the boiler serviced?", "Duncan Fife", False),
+        ("When is the boiler serviced?", "every October", True),
+        ("How many members has the chess club?", "At the Corner Library", False),
+        ("How many members has the chess club?", "About thirty", True),
+        ("What colour is the tortoise?", "In the garden shed", False),
+        ("Who treats our cat?", "31 October", False),
+        ("Who treats our cat?", "In Porto", False),
+        ("Who treats our cat?", "May Lindqvist", True),
+        ("Where did I meet Oskar?", "2016", False),
+        ("Where do I live?", "18 Marigold Lane", True),
+        ("What does Oskar do?", "2016", False),
+        ("What is my locker code?", "2016", True),
+        ("What is my locker code?", "4417", True),
+    ],
+)
+def test_only_what_words_rule_out_does_not_fit(question: str, answer: str, may: bool) -> None:
+    assert fits(question, answer) == may
+
+
+def test_no_right_answer_to_seven_hundred_questions_is_ruled_out() -> None:
+    asked = [(question, fact.answers) for fact in told() for question in (*fact.ask, *fact.teach)]
+    assert len(asked) == 700
+    assert [(q, answers) for q, answers in asked if not any(fits(q, a) for a in answers)] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "answer", "kept"),
+    [
+        ("My driving licence was stolen in Naples.", "Who stole my driving licence?", "in Naples", False),
+        ("My driving licence was stolen in Naples.", "In which city was my driving licence stolen?", "in Naples", True),
+        ("I water the tomatoes every other evening.", "What do I do to water the tomatoes?", "every other evening", False),
+        ("My cello teacher is Madame Brossard.", "What is the name of Madame Brossard's mother?", "Madame Brossard", False),
+        ("My cello teacher is Madame Brossard.", "What is the name of my cello teacher?", "Madame Brossard", True),
+        ("Our kitchen is painted mustard yellow.", "What colour is our kitchen?", "mustard yellow", True),
+    ],
+)
+def test_a_written_question_must_ask_for_what_the_grammar_sees(said: str, question: str, answer: str, kept: bool) -> None:
+    assert _of_its_kind(Source(1, said, said, "user"), _Asked(0, question, answer)) == kept

@@ -40,6 +40,8 @@ class Said:
     """Documents whose modules the router finds nearest, the nearest first, near enough or not; empty where nothing is routed."""
     truncated: bool = False
     """Whether the prompt had to be cut to the context's length."""
+    confidence: float | None = None
+    """How sure the arm is, 0 to 1, where it says so."""
 
 
 class Arm(Protocol):
@@ -137,7 +139,8 @@ class Recalling:
         found = self.memory.recall(question.text, mode=self.mode, module=module)
         seconds = time.perf_counter() - started
         asked = found.modules[0] if found.modules else ""
-        return Said(found.text, found.prompt, self.memory.base.count(found.prompt), seconds, asked, self._nearest(question))
+        tokens, near = self.memory.base.count(found.prompt), self._nearest(question)
+        return Said(found.text, found.prompt, tokens, seconds, asked, near, confidence=found.confidence if found.known else None)
 
     def _nearest(self, question: Question) -> tuple[str, ...]:
         """Nothing where there is no choice, where a module holds several documents, or where none holds the answer."""

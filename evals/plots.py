@@ -47,6 +47,26 @@ def cost(summaries: Sequence[dict[str, Any]], path: Path) -> Path:
     return _saved(figure, path)
 
 
+def reliability(summaries: Sequence[dict[str, Any]], path: Path) -> Path:
+    """What answers are worth against how sure the memory was of them; on the diagonal it is as sure as it should be."""
+    figure, axes = _axes(5.5, 5)
+    axes.plot([0, 1], [0, 1], color="0.7", lw=1)
+    for summary in summaries:
+        for arm, found in summary["arms"].items():
+            if found.get("calibration"):
+                bins = found["calibration"]["bins"]
+                line = axes.plot([b["confidence"] for b in bins], [b["score"] for b in bins], lw=1, label=f"{summary['task']}: {arm}")
+                sizes = [6 + 3 * b["n"] for b in bins]
+                axes.scatter([b["confidence"] for b in bins], [b["score"] for b in bins], s=sizes, color=line[0].get_color(), alpha=0.6)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.05)
+    axes.set_xlabel("confidence, 0 to 1 (the larger a dot, the more answers)")
+    axes.set_ylabel("mean score, 0 to 1; an answer to what was never said counts 0")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8)
+    return _saved(figure, path)
+
+
 def against(groups: Sequence[dict[str, Any]], x: str, path: Path) -> Path:
     """Score against what a study varies: lines where that is a number, rows of points where it is a name."""
     values = [g["varied"].get(x) for g in groups]

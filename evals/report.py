@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engrain.evals.plots import NAMES, accuracy, against, cost
+from engrain.evals.plots import NAMES, accuracy, against, cost, reliability
 from engrain.evals.summary import RESAMPLES
 
 NOTHING = "–"
@@ -22,6 +22,8 @@ def report(summaries: Sequence[dict[str, Any]], out: Path) -> str:
     if loads:
         groups = [{"varied": {"task": s["task"], "size": s["order"]["size"]}, "arms": s["arms"]} for s in loads]
         plots.append(against(groups, "size", out / "load.png"))
+    if any(found.get("calibration") for s in summaries for found in s["arms"].values()):
+        plots.append(reliability(summaries, out / "reliability.png"))
     text = "\n".join(["# Evaluation", "", table(summaries), "", *notes(summaries), "", *(f"![{p.stem}]({p.name})" for p in plots), ""])
     (out / "report.md").write_text(text, encoding="utf-8")
     (out / "report.json").write_text(json.dumps(list(summaries), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -55,6 +57,7 @@ def cells_of(found: dict[str, Any], costs: dict[str, Any]) -> dict[str, str]:
         "unknown declined": f"{_share(found['declined_unknown'])} of {found['unknown']}" if found["unknown"] else NOTHING,
         "declined rightly": _share(found["abstention_precision"]),
         "known answered": _share(found["answered_known"]),
+        "calibration error": _number((found.get("calibration") or {}).get("error"), 2),
         "router @1, @3": f"{near['1']:.0%}, {near['3']:.0%}" if near else NOTHING,
         "write s": f"{costs['seconds_to_write']:.0f}" if costs["modules"] else NOTHING,
         "s a question": _number(costs["seconds_a_question"], 2),

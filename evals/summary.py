@@ -87,7 +87,13 @@ def _scored(record: dict[str, Any], scorer: str, judged: dict[tuple[str, str], f
     """An item with its score, or with the reason why it has none."""
     kept = {k: record[k] for k in ("arm", "question_id", "kind", "document", "error")}
     kept |= {"about": record.get("about") or record["question_id"]}
-    kept |= {"known": bool(record["answers"]), "declined": None, "place": None, "judged": judged.get((record["arm"], record["question_id"]))}
+    kept |= {
+        "known": bool(record["answers"]),
+        "declined": None,
+        "place": None,
+        "confidence": None,
+        "judged": judged.get((record["arm"], record["question_id"])),
+    }
     if record["error"]:
         return {**kept, "score": None}
     said = record["said"]
@@ -95,7 +101,7 @@ def _scored(record: dict[str, Any], scorer: str, judged: dict[tuple[str, str], f
         value = asdict(score("choice" if record["choices"] else scorer, said["text"], record["answers"]))
     except Exception as error:  # noqa: BLE001 - an answer that breaks a scorer is unscored, and says so
         return {**kept, "score": None, "error": f"scorer: {type(error).__name__}: {error}"}
-    return {**kept, "declined": declined(said["text"]), "place": _place(record, said), "score": value}
+    return {**kept, "declined": declined(said["text"]), "place": _place(record, said), "confidence": said.get("confidence"), "score": value}
 
 
 def _place(record: dict[str, Any], said: dict[str, Any]) -> int | None:
@@ -122,8 +128,22 @@ def _arm(records: list[dict[str, Any]], seed: int) -> dict[str, Any]:
         "answered_known": len([r for r in known if not r["declined"]]) / len(known) if known else None,
         "abstention_precision": len([r for r in refused if not r["known"]]) / len(refused) if refused and strange else None,
         "unknown": len(strange),
+        "calibration": calibration([(r["confidence"], r["score"]["value"]) for r in scored if r["confidence"] is not None]),
         "router_recall": {str(k): sum(0 < p <= k for p in places) / len(places) for k in (1, 3)} if places else None,
     }
+
+
+def calibration(said: Sequence[tuple[float, float]]) -> dict[str, Any] | None:
+    """(confidence, score) of answers, in ten bins of confidence, and the expected calibration error (Guo et al., arXiv 1706.04599)."""
+    if not said:
+        return None
+    bins: dict[int, list[tuple[float, float]]] = {}
+    for confidence, value in said:
+        bins.setdefault(min(9, int(10 * confidence)), []).append((confidence, value))
+    rows = [
+        {"n": len(some), **dict(zip(("confidence", "score"), map(float, np.mean(some, axis=0)), strict=True))} for _, some in sorted(bins.items())
+    ]
+    return {"bins": rows, "error": sum(row["n"] * abs(row["confidence"] - row["score"]) for row in rows) / len(said)}
 
 
 def _mean(records: list[dict[str, Any]], seed: int) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from engrain.evals.report import report, table
 from engrain.evals.runs import Order, run
 from engrain.evals.scorers import score
 from engrain.evals.study import read_study, run_study
-from engrain.evals.summary import interval, summarise
+from engrain.evals.summary import calibration, interval, summarise
 from engrain.evals.tasks import TASKS, task_of
 from engrain.evals.tasks.task import Source
 from engrain.lines import append, mend, read_lines
@@ -134,6 +134,18 @@ def test_an_interval_holds_the_mean_and_shrinks_with_more_items() -> None:
     assert interval(few, 0) == interval(few, 0)
 
 
+def test_calibration_is_exact_where_confidence_is_what_answers_are_worth() -> None:
+    said = [(0.25, 1.0), (0.25, 0.0), (0.25, 0.0), (0.25, 0.0), (0.95, 1.0), (1.0, 0.9)]
+    found = calibration(said)
+    assert found is not None
+    assert [(b["n"], b["score"]) for b in found["bins"]] == [(4, 0.25), (2, pytest.approx(0.95))]
+    assert found["error"] == pytest.approx(2 / 6 * 0.025)
+    overrated = calibration([(0.9, 0.0)])
+    assert overrated is not None
+    assert overrated["error"] == pytest.approx(0.9)
+    assert calibration([]) is None
+
+
 OPENINGS = ("Say", "Now", "So", "Well", "Then", "Please", "Quickly")
 SHORT = {**RECIPE, "top": 1.0, "epochs": 160, "settle": 0}
 ARMS = (
@@ -187,6 +199,9 @@ def test_every_arm_answers_and_a_run_that_is_done_is_not_done_again(memory: Memo
     assert (tmp_path / "whole" / "context.txt").read_text().endswith("Note: My dog is called Biscuit.\nNote: My locker code is 4417.\n")
     assert whole["costs"]["context"]["seconds_to_write"] > 0
     assert whole["arms"]["weights-oracle"]["router_recall"] is None
+    assert whole["arms"]["weights"]["calibration"]["bins"][0]["score"] == 1.0
+    assert "calibration error" in report([whole], tmp_path / "page")
+    assert (tmp_path / "page" / "reliability.png").exists()
     assert whole["costs"]["context"]["prompt_tokens_a_question"] > whole["costs"]["base"]["prompt_tokens_a_question"]
     answers = (tmp_path / "whole" / "answers.jsonl").read_bytes()
     assert run(ordered, tmp_path / "whole", settings, memory) == whole

@@ -363,7 +363,9 @@ def _of_its_kind(source: Source, ask: _Asked) -> bool:
     names = {AnswerType.PERSON, AnswerType.THING}  # *Who is ...?*, *What is ... called?*
     if set(meant) <= set(content_words(ask.question.replace("'s", ""))):
         return False
-    return fits(ask.question, ask.answer) and (not kinds or kind in kinds or bool(kind in names and kinds & names) or kind is AnswerType.COLOUR)
+    if kind in kinds:
+        return True
+    return fits(ask.question, ask.answer) and (not kinds or bool(kind in names and kinds & names) or kind is AnswerType.COLOUR)
 
 
 def unambiguous(drafts: list[Draft]) -> list[Draft]:

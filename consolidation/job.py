@@ -77,8 +77,8 @@ def consolidate(
     recipe = recipe or _chosen(Recipe, {"seed": settings.seed, **settings.recipe}, "recipe")
     bounds = bounds or _chosen(Thresholds, settings.gate, "gate")
     memory.close_idle(owner)
-    _sweep(memory)
     give_up_others(memory.store, owner, memory.base.sha256)
+    _sweep(memory)
     if active_job(memory.store, owner) is None and not order.facts and not backlog(memory.store, owner, settings).facts:
         return Outcome(Result.NOTHING)
     desk = claim(memory.store, owner, settings.seed, settings.attempts, settings.lease, memory.base.sha256, order)

@@ -72,6 +72,12 @@ class Desk:
         with self.writing() as (_, job):
             job.note, job.progress = note, round(progress, 3)
 
+    def may_go_on(self) -> bool:
+        """Whether the job is still to be done, by this worker or another."""
+        with self.store.read() as db:
+            job = db.get(Job, self.id)
+            return job is not None and job.state in ACTIVE
+
     @contextmanager
     def heartbeat(self) -> Iterator[None]:
         """Renews the lease in the background while the block runs."""

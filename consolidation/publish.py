@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from sqlmodel import col, select
 from engrain.consolidation.gate import Verdict
 from engrain.consolidation.jobs import Desk
 from engrain.consolidation.train.recipe import Recipe
-from engrain.errors import JobError
+from engrain.errors import JobError, JobInterrupted
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.lora import LoraSpec
 from engrain.memory.modules import MANIFEST, Manifest, changed, fact_ids_of, hash_files, place
@@ -49,8 +50,13 @@ def publish(desk: Desk, staging: Path, modules: Path, base: BaseModel, spec: Lor
         id=module_id, owner=desk.job.owner, job_id=desk.id, base=base.name, base_sha256=base.sha256, manifest_sha256=digest,
         state=state, level=desk.job.level, reason="; ".join(verdict.reasons), scores=verdict.as_dict(), bytes=size,
     )  # fmt: skip
-    with desk.writing() as (db, job):
-        _finish(db, desk, job, row)
+    try:
+        with desk.writing() as (db, job):
+            _finish(db, desk, job, row)
+    except JobError as error:
+        if not isinstance(error, JobInterrupted) or not desk.may_go_on():
+            shutil.rmtree(modules / module_id, ignore_errors=True)
+        raise
     return Published(module_id, state)
 
 

@@ -24,11 +24,11 @@ class AnswerType(StrEnum):
 _TIMES = (
     r"january|february|march|april|may|june|july|august|september|october|november|december|(?:mon|tues|wednes|thurs|fri|satur|sun)day|spring|summer|"
     r"autumn|fall|winter|morning|afternoon|evening|night|noon|midnight|year|month|week|weekend|day|today|tomorrow|yesterday|every|ago|last|next|"
-    r"christmas|easter|birthday|o'clock|daily|weekly|monthly|once|twice|always|never"
+    r"christmas|easter|birthday|o'clock|daily|weekly|monthly|once|twice|always|never|before|after|breakfast|lunch|dinner|dawn|dusk|hour|minute|weekday|century|decade"
 )
 _NUMBERS = (
     r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|"
-    r"half|dozen|first|second|third|several|many|few|couple|none|free|nothing"
+    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|year|month|week|day|hour|minute|second|all|half|dozen|first|second|third|several|many|few|couple|none|free|nothing"
 )
 COLOURS = (
     r"red|green|blue|yellow|white|black|brown|grey|gray|pink|purple|orange|violet|beige|gold|golden|silver|turquoise|cream|crimson|navy|teal|tabby|"
@@ -55,6 +55,8 @@ _HOLDS = {
 _MOMENT = rf"(?:the )?(?:[\d:.,]+(?:st|nd|rd|th)?|of|{_TIMES}| )+"
 _NOBODY = re.compile(rf"(?:in|at|on|near|under) .*|{_MOMENT}")
 """A place or a time, and nobody's name."""
+_LONE_NAME = re.compile(r"[A-Z][a-z]+")
+"""*April* may be somebody."""
 _NOWHERE = re.compile(_MOMENT)
 _YEAR = re.compile(r"(?:in )?(?:19|20)\d\d")
 _NUMBERED = re.compile(r"\b(?:number|code|pin|digits?|combination|password|passcode|key|year|date|age|time|sum|amount|total|score|size|model)s?\b")
@@ -80,7 +82,7 @@ def fits(question: str, answer: str) -> bool:
     """
     kind, said = answer_type(question), answer.lower().strip(" .")
     if kind is AnswerType.PERSON:
-        return not _NOBODY.fullmatch(said)
+        return bool(_LONE_NAME.fullmatch(answer.strip(" ."))) or not _NOBODY.fullmatch(said)
     if kind is AnswerType.PLACE:
         return not _NOWHERE.fullmatch(said)
     if kind in (AnswerType.THING, AnswerType.WAY) and _YEAR.fullmatch(said):

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from engrain.memory.answer_type import answer_type, fits
-from engrain.memory.evidence import recites, strangers, supporting
+from engrain.memory.answer_type import answer_type
+from engrain.memory.evidence import of_kind, recites, strangers, supporting
 from engrain.memory.nearness import Near, Wording
 from engrain.memory.schema import Fact
 from engrain.memory.statements import content_words
@@ -107,7 +107,7 @@ def _in_trained_words(module: Asked, questions: Sequence[str], near: Sequence[Ne
     for (i, wording), answer in zip(words.items(), answers, strict=True):
         found = _judged(wording.question, answer, facts, near[i])
         about = [fact for fact in found.facts if fact.id == wording.fact_id]
-        if about and fits(questions[i], answer.text) and supporting(questions[i], answer.text, about):
+        if about and of_kind(questions[i], answer.text, about) and supporting(questions[i], answer.text, about):
             done[i] = replace(found, facts=tuple(about), said=(f"asked as {wording.question!r}",))
 
 
@@ -132,11 +132,11 @@ def _weighed(question: str, first: Consulted, answers: Sequence[Answer], facts: 
 def _judged(question: str, answer: Answer, facts: Sequence[Fact], near: Near, least: float = SURE) -> Consulted:
     if declined(answer):
         return Consulted(answer, (), ("it does not know",))
-    if not fits(question, answer.text):
-        return Consulted(answer, (), (f"{answer.text!r} is no {answer_type(question)}",))
     vouching = tuple(supporting(question, answer.text, facts))
     if not vouching:
         return Consulted(answer, (), (f"nothing on record says {answer.text!r}",))
+    if not of_kind(question, answer.text, vouching):
+        return Consulted(answer, (), (f"{answer.text!r} is no {answer_type(question)}",))
     if near.facts and near.of(vouching) < _APART:
         return Consulted(answer, (), (f"{answer.text!r} is on record, but not about this",))
     if answer.confidence < least:
@@ -148,8 +148,8 @@ def _shortened(question: str, found: Consulted, near: Near) -> Consulted:
     """Of an answer that recites a fact, the part that the question asks for."""
     if not found.known or not question.strip().endswith("?") or not recites(found.answer.text, found.facts[0]):
         return found
-    part = near.part(found.answer.text, found.facts[0])
-    if part is None or not fits(question, part) or not supporting(question, part, found.facts[:1]):
+    part = near.part(question, found.answer.text, found.facts[0])
+    if part is None or not of_kind(question, part, found.facts[:1]) or not supporting(question, part, found.facts[:1]):
         return found
     return replace(found, answer=replace(found.answer, text=part), said=(*found.said, f"it says {found.answer.text!r}"))
 

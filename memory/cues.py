@@ -51,7 +51,7 @@ _NAMED_IT = re.compile(
 )
 _MEETING = {"meet", "marry", "hire", "phone", "hug"}
 _POINTING = {"it", "them", "this", "that", "these", "those", "there", "him", "her"}
-_COLOUR = re.compile(rf"\b(?:{COLOURS})$")
+_IN_COLOUR = re.compile(rf"^(?:[a-z]+ )?(?:{COLOURS})$")
 _GIVING = {"give", "lend", "sell", "send", "show", "teach", "pay", "write", "owe", "offer", "lease"}
 """What is done *to* somebody."""
 _CALLED_SO = re.compile(r"^(?P<what>(?:an?|the|my|our|his|her) .+?) (?:called|named) (?P<name>[A-Z].*)$")
@@ -431,7 +431,7 @@ def _around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whol
             yield _ask("When", auxiliary, subject, before, phrase)
         elif preposition == "in" and inner[:1].isdigit():
             yield _ask("What", auxiliary, subject, f"{before} in", inner)
-        elif preposition == "in" and _COLOUR.search(inner.lower()):
+        elif preposition == "in" and _IN_COLOUR.search(inner):
             yield _ask("What colour", auxiliary, subject, f"{before} in", inner)
         elif preposition == "to" and lemma(first) in _GIVING:
             yield _ask("Who", auxiliary, subject, f"{before} to", inner)

@@ -56,7 +56,9 @@ class Embedder:
         if self.alone is None:
             (vector,) = self([text])
         else:
-            vector = self.alone(self.tokenizer.encode(text, truncation=True, max_length=_LONGEST)).numpy()
+            with self.lock:  # the tokenizer keeps whether it pads
+                ids = self.tokenizer.encode(text, truncation=True, max_length=_LONGEST)
+            vector = self.alone(ids).numpy()
         return vector
 
     def _encoder(self) -> Encoder | None:
@@ -75,8 +77,8 @@ class Embedder:
         out: list[Vectors | None] = [None] * len(texts)
         for at in range(0, len(order), 32):
             rows = order[at : at + 32]
-            batch = self.tokenizer([texts[i] for i in rows], padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt")
             with self.lock, torch.inference_mode():
+                batch = self.tokenizer([texts[i] for i in rows], padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt")
                 hidden = self.model(**batch).last_hidden_state
             mask = batch["attention_mask"][..., None].float()
             pooled = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1)

@@ -15,6 +15,8 @@ from difflib import SequenceMatcher
 from typing import Protocol
 
 from engrain.memory import voice
+from engrain.memory.answer_type import answer_type, fits
+from engrain.memory.cues import cues
 from engrain.memory.schema import Fact
 from engrain.memory.statements import content_words
 
@@ -81,6 +83,17 @@ def recites(said: str, fact: Fact) -> bool:
     """Whether somebody says all of a fact, or nearly: also what was not asked for."""
     words, held = voice.words(said), content_words(fact.text)
     return len(words) > _PART and sum(word in words for word in held) >= _RECITED * len(held)
+
+
+def of_kind(question: str, answer: str, facts: Sequence[Fact]) -> bool:
+    """Whether an answer is of the kind that a question asks for, as far as words tell, or as one of the facts has it.
+
+    *At six* may be a time because somebody said *We eat at six.*
+    """
+    if fits(question, answer):
+        return True
+    kind, said = answer_type(question), content_words(answer)
+    return any(answer_type(cue.question) is kind and content_words(cue.answer) == said for fact in facts for cue in cues(fact.asked))
 
 
 class Saying(Protocol):

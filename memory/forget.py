@@ -86,7 +86,7 @@ def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Pa
         module_rows = _holding(db, owner, ids)
         rebuilt = _release(db, owner, module_rows, ids)
         stopped = _give_up_jobs(db, owner, ids)
-        worked_on = [job.id for job in db.exec(select(Job).where(Job.owner == owner)) if set(job.fact_ids) & set(ids)]
+        worked_on = [job.id for job in db.exec(select(Job).where(Job.owner == owner)) if job.id and set(job.fact_ids) & set(ids)]
         probes = _erase_probes(db, owner, ids, module_rows)
         touched = _erase_messages(db, owner, facts, messages, whole)
         _erase_facts(db, owner, facts)
@@ -97,7 +97,7 @@ def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Pa
     for module_id in module_ids:
         shutil.rmtree(modules / module_id, ignore_errors=True)
     with store.read() as db:
-        sweep(db, modules)  # what a compaction replaced may still lie there
+        sweep(db, modules, worked_on)  # what a compaction replaced, or a killed worker put in its place, may still lie there
     store.scrub()
     for job_id in worked_on:  # those that failed too: what a teacher wrote about a fact may lie there
         shutil.rmtree(jobs / str(job_id), ignore_errors=True)

@@ -7,13 +7,16 @@ module the other. Each hop is a question of its own, routed and vouched for like
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engrain.memory.voice import KIN
+from engrain.memory.statements import content_words
+from engrain.memory.voice import KIN, is_name, words
 
-_DESCRIBED = re.compile(rf"\b(?:my|our|[A-Z][\w-]+(?: [A-Z][\w-]+)?'s) (?:[a-z-]+ ){{0,2}}?(?:{KIN})\b")
-_NAME = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Prof)?\.? ?[A-Z][\w'-]*(?: (?:de |van |von )*[A-Z][\w'-]*)*")
-_SAID_FIRST = {"Your", "The", "It", "He", "She", "They", "His", "Her"}
+_DESCRIBED = re.compile(
+    rf"\b(?:my|our|(?!(?:What|Who|Where|When|How|That|It|There|Here|He|She)'s)[A-Z][\w-]+(?: [A-Z][\w-]+)?'s) (?:[a-z-]+ ){{0,2}}?(?:{KIN})\b(?!-)"
+)
+_NAME = re.compile(r"\b(?P<title>(?:Dr|Mr|Mrs|Ms|Miss|Madame|Prof)\.? )?(?P<first>[A-Z][\w-]*)(?: (?:de |van |von )*[A-Z][\w-]*)*")
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,19 @@ class Hops:
     described: str
     question: str
 
-    def then(self, answer: str) -> str | None:
-        """The question itself, with the name that the first answer gives in place of the description; None where it gives none."""
-        names = [name.strip() for name in _NAME.findall(answer)]
-        named = next((name for name in names if name not in _SAID_FIRST and name.lower() not in self.question.lower()), None)
-        return self.question.replace(self.described, named, 1) if named else None
+    def name(self, answer: str, vouching: Iterable[str]) -> str | None:
+        """The name that an answer to the first gives, where a text that vouches for it says so of whom is described."""
+        asked, whom = set(words(self.question)), set(words(self.described)[1:])
+        for match in _NAME.finditer(answer):
+            said = set(words(match[0]))
+            named = match["title"] or (is_name(match["first"]) and content_words(match["first"]))
+            if named and not asked & said and any(said | whom <= set(words(text)) for text in vouching):
+                return match[0]
+        return None
+
+    def then(self, name: str) -> str:
+        """The question itself, with a name in place of the description."""
+        return self.question.replace(self.described, name, 1)
 
 
 def hops(question: str) -> Hops | None:
@@ -40,6 +51,6 @@ def hops(question: str) -> Hops | None:
     >>> hops("Where does my best friend live?").then("Yusra")
     'Where does Yusra live?'
     """
-    described = _DESCRIBED.search(question)
+    described = _DESCRIBED.search(question) if question.strip().endswith("?") else None
     first = f"What is the name of {described[0]}?" if described else question
     return Hops(first, described[0], question) if described and first.lower() != question.lower() else None

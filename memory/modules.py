@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from sqlmodel import Session as DbSession
 from sqlmodel import col, select, update
 
 from engrain.errors import ModuleError, NotFoundError
-from engrain.memory.schema import Module, ModuleFact, ModuleState, Revision
+from engrain.memory.schema import Job, JobState, Module, ModuleFact, ModuleState, Revision
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -96,7 +96,10 @@ def open_module(row: Module, modules: Path) -> tuple[Path, Manifest]:
     folder = modules / row.id
     if not folder.is_dir():
         raise ModuleError(f"module {row.id!r} has no files in {str(modules)!r}; rebuild it from its facts with `engrain consolidate`")
-    text = (folder / MANIFEST).read_text()
+    try:
+        text = (folder / MANIFEST).read_text()
+    except FileNotFoundError as error:
+        raise ModuleError(f"module {row.id!r} has no manifest; rebuild it from its facts with `engrain consolidate`") from error
     manifest = Manifest.parse(text)
     if not verify(folder, row.manifest_sha256, manifest.files):
         raise ModuleError(f"module {row.id!r} was changed after it was published; forget it or rebuild it from its facts")
@@ -152,20 +155,40 @@ def revision(db: DbSession, owner: str) -> int:
     return db.exec(select(Revision.number).where(Revision.owner == owner)).first() or 0
 
 
-def sweep(db: DbSession, modules: Path) -> list[str]:
+def sweep(db: DbSession, modules: Path, given_up: Collection[int] = ()) -> list[str]:
     """Delete the folders of modules that no longer serve and are no rejects; returns their names.
 
-    A worker's staging folders are its own business and are left alone; an import's go when nobody has touched them for an hour.
+    So goes what a killed process left, an hour later: modules that it had put in their place and not yet made live, unless their job
+    may go on, and archives half taken in. What jobs that are `given_up` left goes at once.
     """
     if not modules.is_dir():
         return []
-    kept = set(db.exec(select(Module.id).where(col(Module.state).in_((ModuleState.LIVE, ModuleState.REJECTED)))))
-    retired = set(db.exec(select(Module.id).where(Module.state == ModuleState.RETIRED)))
-    gone = [f.name for f in modules.iterdir() if f.name in retired - kept]
-    dead = [f.name for f in modules.glob(f"{IMPORTING}*") if time.time() - f.stat().st_mtime > _ABANDONED]
-    for name in (*gone, *dead):
-        shutil.rmtree(modules / name, ignore_errors=True)
+    states = dict(db.exec(select(Module.id, Module.state)).all())
+    active = set(db.exec(select(Job.id).where(col(Job.state).in_((JobState.QUEUED, JobState.RUNNING)))))
+    gone = []
+    for folder in modules.iterdir():
+        made_by = _made_by(folder) if folder.name not in states else None
+        left = folder.name.startswith(IMPORTING) or (made_by is not None and made_by not in active)
+        if states.get(folder.name) is ModuleState.RETIRED or made_by in given_up or (left and _is_old(folder)):
+            gone.append(folder.name)
+            shutil.rmtree(folder, ignore_errors=True)
     return gone
+
+
+def _made_by(folder: Path) -> int | None:
+    """The job that made a module; None where there is no readable manifest."""
+    try:
+        return Manifest.parse((folder / MANIFEST).read_text()).made_by_job
+    except (OSError, ValueError, ModuleError):
+        return None
+
+
+def _is_old(folder: Path) -> bool:
+    """Whether nothing came or went in a folder for so long that its process must be gone."""
+    try:
+        return time.time() - folder.stat().st_mtime > _ABANDONED
+    except OSError:  # it is gone this moment
+        return False
 
 
 def _sha256(path: Path) -> str:

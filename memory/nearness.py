@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from engrain.memory.answer_type import answer_type
 from engrain.memory.schema import Fact, Probe
 from engrain.memory.search import fill_embeddings, vectors_of
 from engrain.memory.voice import words
@@ -32,6 +33,14 @@ class Wording:
     """−1 to 1."""
 
 
+class Probed(NamedTuple):
+    """A probe beside the question that is asked."""
+
+    question: str
+    answer: str
+    nearness: float
+
+
 @dataclass(frozen=True)
 class Near:
     """What a question is near to in a module."""
@@ -40,23 +49,26 @@ class Near:
     """The nearest trained question."""
     facts: Mapping[int, float] = field(default_factory=dict)
     """The nearness of each fact: that of its nearest probe."""
-    answers: Mapping[int, Sequence[tuple[str, float]]] = field(default_factory=dict)
-    """What the probes of each fact are answered with, and how near each of them is, the nearest first."""
+    probes: Mapping[int, Sequence[Probed]] = field(default_factory=dict)
+    """The probes of each fact, the nearest first."""
 
     def of(self, facts: Sequence[Fact]) -> float:
         """The nearness of the nearest of these facts; −1 where none of them is known here."""
         return max((self.facts.get(fact.id or 0, -1.0) for fact in facts), default=-1.0)
 
-    def part(self, said: str, fact: Fact) -> str | None:
-        """The part of a recited fact that is asked for: the answer of its nearest probe, if that is a part of what was said.
+    def part(self, question: str, said: str, fact: Fact) -> str | None:
+        """The part of a recited fact that a question asks for: the answer of the fact's nearest probe, rather one that asks for the same
+        kind of thing, that was said beside other words.
 
-        None where more than a part is asked for, where the recital is no longer than the part, or where nearness is not known.
+        None where all of it is asked for, where no part was said, or where nearness is not known.
         """
-        held = words(said)
-        found = self.answers.get(fact.id or 0, ())
-        parts = [(answer, near) for answer, near in found if len(words(answer)) < len(held) and set(words(answer)) <= set(held)]
-        whole = max((near for answer, near in found if words(answer) == words(fact.text)), default=-1.0)
-        return parts[0][0] if parts and parts[0][1] > whole - _WHOLE else None
+        held, kind = words(said), answer_type(question)
+        found = self.probes.get(fact.id or 0, ())
+        parts = [one for one in found if len(words(one.answer)) < len(held) and set(words(one.answer)) <= set(held)]
+        whole = max((one.nearness for one in found if words(one.answer) == words(fact.text)), default=-1.0)
+        if not parts or parts[0].nearness <= whole - _WHOLE:
+            return None
+        return next((one for one in parts if answer_type(one.question) is kind), parts[0]).answer
 
 
 class Nearness:
@@ -98,11 +110,12 @@ class Nearness:
         if question.strip().endswith("?"):
             usable &= ~self._tells_all
         places = range(len(self.probes))
-        near, answers = self.of(question), dict[int, list[tuple[str, float]]]()
+        near, probes = self.of(question), dict[int, list[Probed]]()
         for at in np.argsort(-near, kind="stable").tolist():
-            answers.setdefault(self.probes[at].fact_id or 0, []).append((self.probes[at].answer, float(near[at])))
-        facts = {fact_id: some[0][1] for fact_id, some in answers.items()}
+            one = self.probes[at]
+            probes.setdefault(one.fact_id or 0, []).append(Probed(one.question, one.answer, float(near[at])))
+        facts = {fact_id: some[0].nearness for fact_id, some in probes.items()}
         best = max((at for at in places if usable[at]), key=lambda at: near[at], default=None)
         if best is None:
-            return Near(None, facts, answers)
-        return Near(Wording(self.probes[best].question, self.probes[best].fact_id or 0, float(near[best])), facts, answers)
+            return Near(None, facts, probes)
+        return Near(Wording(self.probes[best].question, self.probes[best].fact_id or 0, float(near[best])), facts, probes)

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
-from engrain.errors import InputError
+from engrain.errors import InputError, ModuleError
+from engrain.memory.answer_type import answer_type
 from engrain.memory.bank.prompt import UNKNOWN
 from engrain.memory.consult import consult, declined
-from engrain.memory.evidence import Evidence, evidence_of
+from engrain.memory.evidence import Evidence, evidence_of, of_kind
 from engrain.memory.facts import facts_of
 from engrain.memory.hops import hops
 from engrain.memory.modules import require_module
 from engrain.memory.router import Route, Router
-from engrain.memory.schema import Fact, Message, Module
+from engrain.memory.schema import Fact, Message, Module, ModuleState
 from engrain.memory.search import Found, Search
 from engrain.memory.store import Store
 
@@ -83,10 +84,21 @@ class Recall:
         found = [] if mode == "weights" else self.search.find(question, owner, k)
         route = None if mode == "text" else self._named(module, owner) if module else self.router.route(question, owner)
         if route is not None and route.module is not None and not _fresh_is_nearer(found, route):
-            return self._from_module(question, owner, mode, route, route.module, found)
+            try:
+                return self._from_module(question, owner, mode, route, route.module, found)
+            except ModuleError:
+                if module or self._serves(route.module):
+                    raise
+                return self._once(question, owner, mode, k)  # it was replaced or forgotten this moment
         if found:
             return self._from_facts(question, mode, found)
         return _nothing(question, mode, _explain(route))
+
+    def _serves(self, module: Module) -> bool:
+        """Whether a module is live still."""
+        with self.store.read() as db:
+            row = db.get(Module, module.id)
+        return row is not None and row.state is ModuleState.LIVE
 
     def _in_hops(self, question: str, owner: str, mode: Mode, k: int, most: int = 2) -> Recollection | None:
         """The question with somebody's name in place of a description of them; each hop may go to another module."""
@@ -94,9 +106,10 @@ class Recall:
         if steps is None or not most:
             return None
         first = self._once(steps.first, owner, mode, k)
-        then = steps.then(first.text) if first.known else None
-        if then is None:
+        name = steps.name(first.text, [e.text for e in first.evidence]) if first.known else None
+        if name is None:
             return None
+        then = steps.then(name)
         second = self._once(then, owner, mode, k)
         if not second.known:
             second = self._in_hops(then, owner, mode, k, most - 1) or second
@@ -134,6 +147,8 @@ class Recall:
         why = f"{len(found)} facts by text, the nearest {found[0].similarity:.2f}"
         if declined(answer) or not answer.text:
             return _nothing(question, mode, f"{why}; the model does not find the answer in them", answer.prompt)
+        if not of_kind(question, answer.text, [f.fact for f in found]):
+            return _nothing(question, mode, f"{why}; {answer.text!r} is no {answer_type(question)}", answer.prompt)
         return Recollection(
             query=question,
             mode=mode,
@@ -190,6 +205,6 @@ def _nothing(question: str, mode: Mode, why: str, prompt: str = "", modules: tup
 def _joined(question: str, asked: str, first: Recollection, then: str, second: Recollection) -> Recollection:
     """The second hop's answer, on what stands behind both."""
     return replace(
-        second, query=question, confidence=first.confidence * second.confidence, modules=tuple(dict.fromkeys(first.modules + second.modules)),
+        second, query=question, confidence=first.confidence * second.confidence, modules=tuple(dict.fromkeys(second.modules + first.modules)),
         evidence=(*first.evidence[:1], *second.evidence), why=f"{asked!r}: {first.text!r} ({first.why}); {then!r}: {second.why}",
     )  # fmt: skip

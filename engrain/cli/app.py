@@ -163,7 +163,7 @@ def recall(question: str, mode: Mode = None, json_: Json = False, home: Home = N
         where = f"{found.source}{', module ' + found.modules[0] if found.modules else ''}, confidence {found.confidence:.2f}, {found.seconds:.1f} s"
         console.print(f"from {where}; {found.why}", style="dim", highlight=False)
         for e in found.evidence:
-            console.print(f"  {e.said_on} {e.session_id}: {e.text} [dim](fact {e.fact_id})[/dim]", highlight=False)
+            console.print(f"  {e.said_on} {e.session_id}: {e.text} (fact {e.fact_id})", highlight=False)
         if found.known and not found.supported:
             console.print("  no fact supports this answer", style="yellow")
     raise typer.Exit(0 if found.known else 3)

@@ -118,28 +118,31 @@ class BaseModel:
         with self.lock:
             if not adapter.a.keys() <= self.linears.keys():
                 self.linears.update(lora.wrap(self.model, list(adapter.a), self.reach))
-            before, self.worn = self.worn, adapter
-            linears = {name: self.linears[name] for name in adapter.a}
-            lora.switch_on(linears, adapter)
+            before = self.worn
+            self._wear(adapter)
             try:
                 yield
             finally:
-                lora.switch_off(linears)
-                self.worn = before
+                self._wear(before)
 
     @contextmanager
     def bare(self) -> Iterator[None]:
         """Inside, the adapter that is on is off; other threads wait."""
         with self.lock:
-            worn, self.worn = self.worn, None
-            if worn:
-                lora.switch_off({name: self.linears[name] for name in worn.a})
+            worn = self.worn
+            self._wear(None)
             try:
                 yield
             finally:
-                self.worn = worn
-                if worn:
-                    lora.switch_on(self.linears, worn)
+                self._wear(worn)
+
+    def _wear(self, adapter: lora.Adapter | None) -> None:
+        """This adapter and no other."""
+        if self.worn:
+            lora.switch_off({name: self.linears[name] for name in self.worn.a})
+        self.worn = adapter
+        if adapter:
+            lora.switch_on(self.linears, adapter)
 
     def stream(
         self,

@@ -22,6 +22,8 @@ _GUIDANCE = 0.5
 """How much farther than the adapter goes."""
 _PLAUSIBLE = 0.3
 """Least probability of a token that is chosen, as a share of the likeliest one's."""
+_KNOWN = 0.5
+"""A token with a higher probability needs no guidance; training leaves tokens alone from there on."""
 _OUT = 1e4
 """What the others are put back by: among themselves they keep their order."""
 
@@ -137,18 +139,20 @@ def guided(likely: Tensor, without: Tensor) -> Tensor:
 
     What a module learnt shows in words that were never trained as a change too small to win; further along the same way it does
     (contrastive decoding, Li et al., arXiv 2210.15097, with the model without its adapter as the amateur). Only tokens count that
-    are nearly as likely as the likeliest, so that what is known is said as before.
+    are nearly as likely as the likeliest, and where that is likelier than not, as after training, it is said as before.
     """
-    plausible = likely >= likely.max(-1, keepdim=True).values + math.log(_PLAUSIBLE)
-    return torch.where(plausible, likely + _GUIDANCE * (likely - without), likely - _OUT)
+    best = likely.max(-1, keepdim=True).values
+    weighed = torch.where(likely >= best + math.log(_PLAUSIBLE), likely + _GUIDANCE * (likely - without), likely - _OUT)
+    return torch.where(best > math.log(_KNOWN), likely, weighed)
 
 
 def _ranked(base: BaseModel, likely: Tensor, ranks: Sequence[int]) -> Tensor:
-    """The first token of each row: the likeliest, or of those that do not end the answer the one of its rank."""
+    """The first token of each row: the likeliest, or, of the others that do not end the answer, the one of its rank."""
     best = likely.topk(max(ranks) + 1 + len(base.end_ids), -1).indices
     first = []
     for row, rank in zip(best.tolist(), ranks, strict=True):
-        first.append(row[0] if rank == 0 else [token for token in row if token not in base.end_ids][rank])
+        others = [token for token in row[1:] if token not in base.end_ids]
+        first.append(row[0] if rank == 0 else others[rank - 1])
     return torch.tensor(first)
 
 

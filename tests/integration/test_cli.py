@@ -93,6 +93,12 @@ def test_from_a_note_to_a_module_and_out_again(run: Run) -> None:
     assert run("recall", "Who is my dentist?", "--mode", "weights").code == 3
 
 
+def test_what_looks_like_markup_is_told_as_it_was_said(run: Run) -> None:
+    said = "My motto is [/b] and [red]."
+    assert said.replace("My", "Your") in run("remember", said).out
+    assert said.replace("My", "Your") in run("facts").out
+
+
 def test_an_unknown_question_ends_with_code_3(run: Run) -> None:
     found = run("recall", "What is my dog called?", "--mode", "weights")
     assert (found.code, "I don't know." in found.out, "no module serves" in found.out) == (3, True, True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from engrain.consolidation.distil import Source, _Asked, _of_its_kind
 from engrain.evals.tasks.told import told
 from engrain.memory.answer_type import answer_type, fits
+from engrain.memory.evidence import of_kind
+from engrain.memory.schema import Fact, Trust
 
 
 @pytest.mark.parametrize(
@@ -43,6 +47,8 @@ def test_the_first_words_that_tell_decide(question: str, kind: str) -> None:
         ("Where do I live?", "18 Marigold Lane", True),
         ("What does Oskar do?", "2016", False),
         ("What is my locker code?", "2016", True),
+        ("Who did I meet in Rome?", "April", True),
+        ("How long is the course?", "a week", True),
         ("What is my locker code?", "4417", True),
     ],
 )
@@ -53,7 +59,18 @@ def test_only_what_words_rule_out_does_not_fit(question: str, answer: str, may: 
 def test_no_right_answer_to_seven_hundred_questions_is_ruled_out() -> None:
     asked = [(question, fact.answers) for fact in told() for question in (*fact.ask, *fact.teach)]
     assert len(asked) == 700
-    assert [(q, answers) for q, answers in asked if not any(fits(q, a) for a in answers)] == []
+    assert [(q, a) for q, answers in asked for a in answers[:1] if not fits(q, a)] == []
+
+
+def test_what_a_fact_says_is_of_its_kind_whatever_the_words() -> None:
+    (dinner, cat) = (
+        Fact(id=n, owner="me", episode_id=1, message_id=1, span_start=0, span_end=1, speaker="user", text=text, asked=text,
+             said_on=date(2026, 11, 23), trust=Trust.USER)
+        for n, text in enumerate(("We eat at Rosie's hour.", "My cat is called 1984."), 1)
+    )  # fmt: skip
+    assert not fits("What is my cat called?", "1984")
+    assert of_kind("What is my cat called?", "1984", [cat])
+    assert not of_kind("What is my cat called?", "1984", [dinner])
 
 
 @pytest.mark.parametrize(

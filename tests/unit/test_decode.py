@@ -140,9 +140,31 @@ def test_weights_rounded_to_float16_say_almost_the_same(tiny_folders: tuple[Path
         ([0.50, 0.30, 0.20], [0.50, 0.30, 0.20], 0),  # it changed nothing
         ([0.45, 0.35, 0.20], [0.60, 0.10, 0.30], 1),  # where it was on its way to
         ([0.85, 0.10, 0.05], [0.95, 0.01, 0.04], 0),  # what is known stays
+        ([0.55, 0.44, 0.01], [0.94, 0.05, 0.01], 0),  # also where it is barely so
+        ([0.45, 0.10, 0.45], [0.60, 0.01, 0.39], 2),  # what is hardly likely is not heard
     ],
 )
 def test_what_a_module_was_on_its_way_to_is_said(likely: list[float], without: list[float], chosen: int) -> None:
     weighed = guided(torch.tensor([likely]).log(), torch.tensor([without]).log())
     assert int(weighed.argmax()) == chosen
     assert weighed.isfinite().all(), "further answers are ranked among all"
+
+
+def test_what_was_on_before_is_on_again(tiny_folders: tuple[Path, Path]) -> None:
+    base = made(tiny_folders)
+    outer, inner = adapter(base), adapter(base, seed=2, targets=("q_proj",))
+    ids = torch.tensor([recall_ids(base, QUESTIONS[0])])
+    with torch.inference_mode():
+        bare = base.model(ids).logits
+        with base.wearing(inner):
+            alone = base.model(ids).logits
+        with base.wearing(outer):
+            before = base.model(ids).logits
+            with base.wearing(inner):
+                assert torch.equal(base.model(ids).logits, alone), "nothing of the outer one"
+            assert torch.equal(base.model(ids).logits, before)
+            with base.bare():
+                assert torch.equal(base.model(ids).logits, bare)
+            assert torch.equal(base.model(ids).logits, before)
+        assert torch.equal(base.model(ids).logits, bare)
+    assert not torch.equal(before, bare)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +40,16 @@ def test_one_text_alone_has_the_vector_it_has_among_others(tiny_folders: tuple[P
     assert np.linalg.norm(alone, axis=1) == pytest.approx([1.0] * 3, abs=1e-5)
     assert (alone * together).sum(1) == pytest.approx([1.0] * 3, abs=1e-4)
     assert abs(float(together[0] @ together[1])) < 0.9, "the texts can be told apart at all"
+
+
+def test_texts_may_be_embedded_by_many_at_once(tiny_folders: tuple[Path, Path]) -> None:
+    embedder = made(tiny_folders, "bert")
+    texts = [f"{word} " * n for n, word in enumerate(("dog", "dentist", "sister", "locker", "piano", "code"), 1)]
+    right = embedder(texts)
+
+    def ask(turn: int) -> float:
+        some = embedder(texts) if turn % 2 else np.stack([embedder.one(f"{text}{' ' * turn}") for text in texts])
+        return float(np.abs(some - right).max()) if turn % 2 else 0.0
+
+    with ThreadPoolExecutor(6) as pool:
+        assert max(pool.map(ask, range(60))) < 1e-4

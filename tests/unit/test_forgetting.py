@@ -6,15 +6,18 @@ import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engrain.consolidation.job import consolidate
+from engrain.consolidation import publish
+from engrain.consolidation.job import Result, consolidate
 from engrain.consolidation.proof import prove, secrets_of
 from engrain.errors import InputError, NotFoundError
 from engrain.memory import log
 from engrain.memory.forget import Erasure, Selector
 from engrain.memory.memory import Memory
+from engrain.memory.modules import sweep
 from engrain.memory.schema import FactState
 from engrain.settings import Settings
 from tests.conftest import RECIPE, SILENT
@@ -43,6 +46,45 @@ def test_no_byte_of_what_was_forgotten_is_left(told: Memory) -> None:
     assert consolidate(told, "me").engrained_facts
     assert bytes_with(told, "okafor") == []
     assert bytes_with(told, "biscuit")
+
+
+@pytest.mark.parametrize("forgotten_first", [True, False])
+def test_no_weights_are_left_of_a_module_that_was_being_published(told: Memory, monkeypatch: pytest.MonkeyPatch, forgotten_first: bool) -> None:
+    """The files are in their place, and the transaction that would have made them live fails."""
+    (dentist,) = [f for f in told.facts() if "Okafor" in f.text]
+    place = publish.place
+
+    def placed(*given: Any) -> tuple[str, str]:
+        if forgotten_first:
+            told.forget(Selector(fact=dentist.id))
+        done = place(*given)
+        if not forgotten_first:
+            told.forget(Selector(fact=dentist.id))
+        return done
+
+    monkeypatch.setattr(publish, "place", placed)
+    assert consolidate(told, "me").result is Result.FAILED
+    assert list(told.settings.modules.iterdir()) == []
+
+
+def test_no_weights_are_left_of_a_module_whose_worker_was_killed_while_it_published(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "_finish", killed)
+        with pytest.raises(Killed):
+            consolidate(told, "me")
+    (folder,) = told.settings.modules.iterdir()
+    with told.store.read() as db:
+        sweep(db, told.settings.modules)
+    assert folder.exists(), "the job may go on, and finds it there"
+    (dentist,) = [f for f in told.facts() if "Okafor" in f.text]
+    told.forget(Selector(fact=dentist.id))
+    assert not folder.exists()
 
 
 def test_a_subject_is_forgotten_wherever_it_is_spoken_of(told: Memory) -> None:

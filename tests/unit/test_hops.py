@@ -13,24 +13,40 @@ from engrain.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("question", "first", "answer", "then"),
+    ("question", "first", "answer", "vouching", "then"),
     [
-        ("Where does my best friend live?", "What is the name of my best friend?", "Yusra", "Where does Yusra live?"),
-        ("Where does my sister live?", "What is the name of my sister?", "Your sister Ines lives in Porto.", "Where does Ines live?"),
-        ("What does my sister's husband do?", "What is the name of my sister?", "Ines", "What does Ines's husband do?"),
-        ("Where does Ines's husband work?", "What is the name of Ines's husband?", "Rui Costa.", "Where does Rui Costa work?"),
-        ("Which street is our vet on?", "What is the name of our vet?", "Dr. Lindqvist", "Which street is Dr. Lindqvist on?"),
-        ("Where does Ines's husband work?", "What is the name of Ines's husband?", "Ines", None),
-        ("Where does my sister live?", "What is the name of my sister?", "a baker", None),
+        ("Where does my best friend live?", "my best friend", "Yusra", "Your best friend Yusra is loud.", "Where does Yusra live?"),
+        ("Where does my sister live?", "my sister", "Your sister Ines lives in Porto.", "Your sister Ines lives in Porto.", "Where does Ines live?"),
+        ("What does my sister's husband do?", "my sister", "Ines", "Your sister is Ines.", "What does Ines's husband do?"),
+        ("Where does Ines's husband work?", "Ines's husband", "Rui Costa.", "Ines's husband is Rui Costa.", "Where does Rui Costa work?"),
+        ("Which street is our vet on?", "our vet", "Your vet is Dr. Lindqvist.", "Your vet is Dr. Lindqvist.", "Which street is Dr. Lindqvist on?"),
+        ("What's my partner's job?", "my partner", "Edda", "Your partner Edda snores.", "What's Edda's job?"),
+        ("When is my friend's wedding?", "my friend", "Edda", "Your friend Edda snores.", "When is Edda's wedding?"),
+        ("Where does Ines's husband work?", "Ines's husband", "Ines", "Ines's husband is tall.", None),
+        ("Where does my sister live?", "my sister", "a baker", "Your sister is a baker.", None),
+        ("Where does my sister live?", "my sister", "An architect", "Your sister is an architect.", None),
+        ("Where does my sister work?", "my sister", "Porto", "Your brother lives in Porto.", None),
     ],
 )
-def test_a_description_gives_way_to_a_name(question: str, first: str, answer: str, then: str | None) -> None:
+def test_a_description_gives_way_to_a_name_that_somebody_vouches_for(question: str, first: str, answer: str, vouching: str, then: str | None) -> None:
     steps = hops(question)
     assert steps is not None
-    assert (steps.first, steps.then(answer)) == (first, then)
+    assert steps.first == f"What is the name of {first}?"
+    name = steps.name(answer, [vouching])
+    assert (name and steps.then(name)) == then
 
 
-@pytest.mark.parametrize("question", ["What is the name of my sister?", "How old am I?", "Where does Ines live?", "What colour is my car?"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the name of my sister?",
+        "How old am I?",
+        "Where does Ines live?",
+        "What colour is my car?",
+        "My sister is ill.",
+        "Where does my sister-in-law live?",
+    ],
+)
 def test_where_nobody_is_described_there_is_one_step(question: str) -> None:
     assert hops(question) is None
 

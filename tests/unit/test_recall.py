@@ -13,7 +13,7 @@ from engrain.memory.bank.bank import Answer
 from engrain.memory.consult import consult
 from engrain.memory.evidence import strangers, supporting
 from engrain.memory.memory import Memory
-from engrain.memory.nearness import Near, Wording
+from engrain.memory.nearness import Near, Probed, Wording
 from engrain.memory.schema import Fact, Trust
 
 
@@ -130,7 +130,7 @@ def test_a_question_in_trained_words_already_is_put_once() -> None:
     ],
 )
 def test_of_a_recital_only_what_was_asked_for_is_told(question: str, answers: list[tuple[str, float]], text: str) -> None:
-    near = Near(None, {1: 0.3, 2: 0.7}, {2: answers})
+    near = Near(None, {1: 0.3, 2: 0.7}, {2: [Probed("Where does my sister live?", answer, nearness) for answer, nearness in answers]})
     (found,) = consult(Says(sure("Your sister Ines lives in Porto.")), [question], FACTS, lambda _: near)
     assert (found.answer.text, [f.id for f in found.facts]) == (text, [2])
 
@@ -148,6 +148,13 @@ def test_a_fresh_fact_is_read_before_an_older_module_is_asked(told: Memory) -> N
     found = told.recall("My dentist is Dr. Lindqvist now?", mode="hybrid")
     assert "Note: My dentist is Dr. Lindqvist now" in found.prompt
     assert found.modules == ()
+
+
+def test_what_is_read_must_be_of_the_kind_that_is_asked_for(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(told.bank, "read", lambda *_: sure("Dr. Okafor"))
+    assert told.recall("Who is my dentist?", mode="text").text == "Dr. Okafor"
+    found = told.recall("When did I see my dentist?", mode="text")
+    assert (found.known, "'Dr. Okafor' is no time" in found.why) == (False, True)
 
 
 def test_a_far_question_reaches_no_module(told: Memory) -> None:

@@ -36,7 +36,7 @@ class Thresholds:
     unknown: float = 0.50
     """Share of unknown questions, never trained, that get no answer: not routed, declined, unsure, or vouched for by no fact."""
     neighbouring: float = 0.50
-    """Share of questions about the owner's other facts, the nearest, that get no answer when they are asked here by mistake."""
+    """Share of questions about the owner's other facts, the nearest, that get no answer here: led to their own module, or refused."""
     others: float = 0.90
     """Share of the owner's other modules' questions that still lead to their own module beside this one, of those that did before."""
     ability: float = 0.90
@@ -92,15 +92,17 @@ def judge(
         exact = list(zip(known, _exact(base, adapter, known), strict=True))
     threshold = _calibrated(index, strange, threshold)
     routed = [q for q in strange if known and index.of(q).max() >= threshold]
-    near = _nearest([p.question for _, p in others], theirs, ours)
-    told = [c.known for c in consult(Voice(base, adapter), [*routed, *near], facts, index.near, rewords=True)]
+    beside = _Beside([module for module, _ in others], theirs, ours)
+    near = beside.nearest(_NEIGHBOURS)
+    misled = [others[i][1].question for i in near if beside.here[i] >= beside.home[i]]
+    told = [c.known for c in consult(Voice(base, adapter), [*routed, *misled], facts, index.near, rewords=True)]
     scores = {
         "trained": _share(e for p, e in exact if not p.held_out) or 0.0,
         "held_out": _share(e for p, e in exact if p.held_out),
         "reversed": _share(e for p, e in exact if p.kind is ProbeKind.REVERSED),
         "unknown": 1 - sum(told[: len(routed)]) / len(strange) if strange else None,
         "neighbouring": 1 - sum(told[len(routed) :]) / len(near) if near else None,
-        "others": _undisturbed([module for module, _ in others], theirs, ours),
+        "others": beside.undisturbed(),
         "ability": after[1] / before[1] if before[1] else 1.0,
         "perplexity": after[0] / before[0],
     }
@@ -134,24 +136,30 @@ def _calibrated(index: Nearness, strange: Sequence[str], floor: float) -> float:
     return max(floor, math.floor(kept * 1e4) / 1e4)  # rounded down: who set it still meets it
 
 
-def _nearest(questions: Sequence[str], theirs: Vectors, ours: Vectors) -> list[str]:
-    """The questions of other modules that are nearest to this one's."""
-    if not len(theirs) or not len(ours):
-        return []
-    return [questions[i] for i in np.argsort(-(theirs @ ours.T).max(1), kind="stable")[:_NEIGHBOURS]]
+class _Beside:
+    """The questions of an owner's other modules, beside a new one."""
 
+    def __init__(self, modules: Sequence[str], theirs: Vectors, ours: Vectors) -> None:
+        """Of the module of each question, the questions' vectors and those of the new module's."""
+        self.empty = not len(theirs) or not len(ours)
+        owner, similarity = np.array(modules), theirs @ theirs.T
+        np.fill_diagonal(similarity, -1.0)
+        same = owner[:, None] == owner[None]
+        self.home = np.where(same, similarity, -1.0).max(1, initial=-1.0)
+        """How near the nearest further question of its own module is to each."""
+        self.away = np.where(same, -1.0, similarity).max(1, initial=-1.0)
+        """That of the nearest other module there was."""
+        self.here = np.full(len(theirs), -1.0) if self.empty else (theirs @ ours.T).max(1)
+        """That of the new one."""
 
-def _undisturbed(modules: Sequence[str], theirs: Vectors, ours: Vectors) -> float | None:
-    """Of the other modules' questions that their module's further probes attract, the share that this module's do not attract more."""
-    if not len(theirs) or not len(ours):
-        return None
-    similarity = theirs @ theirs.T
-    np.fill_diagonal(similarity, -1.0)
-    owner = np.array(modules)
-    home = np.where(owner[:, None] == owner[None], similarity, -1.0).max(1)
-    away = np.where(owner[:, None] != owner[None], similarity, -1.0).max(1)
-    led_home = home > away
-    return float((home > (theirs @ ours.T).max(1))[led_home].mean()) if led_home.any() else None
+    def nearest(self, most: int) -> list[int]:
+        """The places of the questions that are nearest to the new module's."""
+        return [] if self.empty else [int(i) for i in np.argsort(-self.here, kind="stable")[:most]]
+
+    def undisturbed(self) -> float | None:
+        """Of the questions that were led to their own module by its further ones, the share that still is; None where none was."""
+        led_home = self.home > self.away
+        return float((self.home > self.here)[led_home].mean()) if led_home.any() and not self.empty else None
 
 
 def _share(values: Any) -> float | None:

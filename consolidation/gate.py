@@ -60,7 +60,7 @@ class Verdict:
     others: float | None = None
     ability: float | None = None
     threshold: float = 0.0
-    """The nearness from which questions are led to the module: what tells its own from unknown ones best."""
+    """The nearness from which questions are led to the module: what tells its own from unknown ones best, and a little less."""
 
     @property
     def passed(self) -> bool:

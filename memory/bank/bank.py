@@ -70,7 +70,7 @@ class Voice:
     adapter: lora.Adapter
 
     def first(self, questions: Sequence[str]) -> list[Answer]:
-        """What it says to each question, decoding greedily."""
+        """What it says to each question; see `generate.guided`."""
         return ask(self.base, self.adapter, questions)
 
     def further(self, questions: Sequence[str]) -> list[list[Answer]]:

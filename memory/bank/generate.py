@@ -1,4 +1,4 @@
-"""Many prompts answered together, decoding greedily."""
+"""Many prompts answered together, the most fitting token at every step."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def spoken(
 ) -> list[list[Spoken]]:  # fmt: skip
     """Answers to prompts of token ids that all start with `beginning`, which is computed once; an answer for every rank.
 
-    An answer of rank r begins with the r-th likeliest token (an end token only at rank 0) and goes on greedily. Each is weighed by
+    An answer of rank r begins with the r-th likeliest token (an end token only at rank 0) and goes on by `guided`. Each is weighed by
     the same model without its adapter in the same steps: a row of its own, which the adapter does not change.
     The caller holds `base.lock`.
     """

@@ -115,6 +115,8 @@ def _exact(base: BaseModel, adapter: lora.Adapter, probes: Sequence[Probe]) -> l
     return [said.text == p.answer.strip() for p, said in zip(probes, ask(base, adapter, [p.question for p in probes], longest), strict=True)]
 
 
+_ENOUGH = 8
+"""So many phrasings must be held out for a threshold to be calibrated."""
 _FARTHER = 0.1
 """What people's own words lie farther from the probes than the phrasings that are held out. On the told facts it leads 6 of 200 questions
 more to their module, and 2 of 60 that nothing answers past the record (`evals/tasks/told`)."""
@@ -126,7 +128,7 @@ def _calibrated(index: Nearness, strange: Sequence[str], floor: float) -> float:
     It loses one in twenty of the former at most: an unknown question that is let through meets the record next.
     """
     home = index.of_held_out()
-    if not len(home) or not strange:
+    if len(home) < _ENOUGH or not strange:
         return floor
     away = np.array([index.of(question).max() for question in strange])
     candidates = np.unique(np.concatenate([home, away, [floor]]))

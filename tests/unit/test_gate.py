@@ -59,13 +59,15 @@ def test_a_module_that_was_taught_right_passes(told: Memory) -> None:
 
 def test_a_module_gets_a_threshold_of_its_own_a_little_below_what_it_knows(told: Memory) -> None:
     (fact,) = told.facts()
-    never = Probe(
-        owner="me", job_id=1, fact_id=None, kind=ProbeKind.UNKNOWN, question="drive green Skoda on 14 March", answer="I don't know.", held_out=True
-    )
-    index = Nearness([ROW(fact_id=fact.id, question=q, answer=a, held_out=h) for q, a, h in PROBES], {fact.id or 0: fact}, told.embedder)
-    known = float(index.of_held_out().min())
-    assert 0.0 < known - 0.11 < verdict(told, RIGHT, BOUNDS, floor=0.0, more=[never]).threshold < known
-    assert verdict(told, RIGHT, BOUNDS, floor=0.99, more=[never]).threshold == 0.99, "never below what the settings say"
+    asked = ("drive green Skoda on 14 March", "flying to Reykjavik in June")
+    never = [Probe(owner="me", job_id=1, fact_id=None, kind=ProbeKind.UNKNOWN, question=q, answer="I don't know.", held_out=True) for q in asked]
+    openings = ("Do you know which", "Tell me which", "I forgot which", "Now which", "So which", "Well which", "Then which")
+    held_out = [ROW(fact_id=fact.id, question=f"{opening} name my dog has?", answer="Biscuit", held_out=True) for opening in openings]
+    probes = [*(ROW(fact_id=fact.id, question=q, answer=a, held_out=h) for q, a, h in PROBES), *held_out]
+    known = float(Nearness(probes, {fact.id or 0: fact}, told.embedder).of_held_out().min())
+    assert 0.0 < known - 0.11 < verdict(told, RIGHT, BOUNDS, floor=0.0, more=[*never, *held_out]).threshold < known
+    assert verdict(told, RIGHT, BOUNDS, floor=0.99, more=[*never, *held_out]).threshold == 0.99, "never below what the settings say"
+    assert verdict(told, RIGHT, BOUNDS, floor=0.0, more=never).threshold == 0.0, "two held-out phrasings tell nothing"
 
 
 def test_shuffled_answers_are_rejected(told: Memory) -> None:

@@ -109,6 +109,10 @@ class Router:
             found = [(db.get(Module, one.block.module), one.score) for one in best]
         return [(module, score) for module, score in found if module is not None]
 
+    def index(self, owner: str) -> ProbeIndex:
+        """What the owner's questions are looked up in, as the store has it now."""
+        return self._known(owner).index
+
     def _best(self, index: ProbeIndex, question: str, k: int) -> list[_Candidate]:
         """The k modules whose probes fit the question best, the best first."""
         if not len(index):

@@ -119,6 +119,26 @@ def bench_read(
     _told(result, out, json_, read.table(result))
 
 
+@bench.command("route")
+def bench_route(
+    out: Annotated[Path, typer.Option(help="File of the results.")],
+    task: Annotated[str, typer.Option(help="One of `engrain eval list`, whose questions are about one document each.")] = "told",
+    data: Annotated[Path | None, typer.Option(help="Folder of the task's data files.")] = None,
+    documents: Annotated[int | None, typer.Option(help="So many documents, chosen by the seed.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice of data.")] = 0,
+    json_: Json = False,
+) -> None:
+    """How often a question finds the module of the document that answers it."""
+    from engrain.evals.bench import route
+
+    settings = settings_of(None, None)
+    with memory_of(settings, quiet=json_) as models:
+        ready(models)
+        with progress(json_) as advance:
+            result = route.bench_route(out, task, settings, models, data, documents, seed, advance)
+    _told(result, out, json_, route.table(result))
+
+
 def _told(result: dict[str, Any], out: Path, json_: bool, *lines: str) -> None:
     """The result for a script, or these lines of it for a person."""
     if json_:

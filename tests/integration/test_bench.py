@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engrain.errors import InputError
-from engrain.evals.bench import capacity, chat, distil, read, write
+from engrain.evals.bench import capacity, chat, distil, read, route, write
 from engrain.evals.bench.cases import case_of
 from engrain.evals.bench.contenders import METHODS, surprise
 from engrain.memory.bank.base import BaseModel
@@ -116,3 +116,15 @@ def test_a_question_is_measured_from_the_router_to_the_last_token(memory: Memory
     assert "times transformers' generate" in read.table(result)
     with pytest.raises(InputError, match="size 0 cannot be measured"):
         read.bench_read(out, memory.settings, memory, modules=[0])
+
+
+def test_questions_are_led_to_the_documents_that_answer_them(memory: Memory, tmp_path: Path) -> None:
+    """With random vectors, by their words alone; chance is one in five at once."""
+    result = route.bench_route(tmp_path / "route.json", "told", memory.settings, memory, documents=5)
+    assert json.loads((tmp_path / "route.json").read_text()) == result
+    assert (result["documents"], result["without_facts"], result["questions"]) == (5, 0, 50)
+    assert 0.5 < result["recall"]["1"] <= result["recall"]["3"] <= 1
+    assert "50 questions about 5 documents" in route.table(result)
+    assert memory.facts() == [], "the user's own memory is not touched"
+    with pytest.raises(InputError, match="no question of 'told' is about one document"):
+        route.bench_route(tmp_path / "none.json", "told", memory.settings, memory, documents=0)

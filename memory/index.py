@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlmodel import col, select
 
-from engrain.memory.schema import Fact, FactState, Module, ModuleFact, Probe
+from engrain.memory.schema import Fact, FactState, Message, Module, ModuleFact, Probe
 from engrain.memory.statements import content_words
 from engrain.memory.store import Store
 
@@ -57,6 +57,8 @@ class Block:
     """The proleptic ordinal of the day each probe's fact was said on."""
     words: dict[int, frozenset[str]]
     """The words that carry meaning, by fact."""
+    around: frozenset[str] = frozenset()
+    """Those of the messages that the facts were said in."""
 
     def without(self, facts: Set[int]) -> Block:
         """The same without some facts."""
@@ -64,7 +66,9 @@ class Block:
             return self
         kept = np.array([int(f) not in facts for f in self.facts], bool)
         words = {fact: said for fact, said in self.words.items() if fact not in facts}
-        return Block(self.module, self.threshold, self.probes[kept], self.facts[kept], self.vectors[kept], self.days[kept], words)
+        return Block(
+            self.module, self.threshold, self.probes[kept], self.facts[kept], self.vectors[kept], self.days[kept], words, self.around
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class ProbeIndex:
         self._fact_of: Integers = np.array([place[int(f)] for block in blocks for f in block.facts], np.int64)
         self._facts = len(held)
         self._holding = _postings(words for _, words in held)
+        self._around = _postings(block.around for block in blocks)
         self._nearest = _faiss(self.vectors) if len(self.vectors) > EXACT else None
 
     def __len__(self) -> int:
@@ -131,23 +136,13 @@ class ProbeIndex:
         _, at = np.unique(modules[first], return_index=True)
         return modules[starts], best, rows[first[at]]
 
-    def _words(self, question: str) -> Vectors:
-        """For each fact, the share of the question's words that it holds, the rarer ones counting more; shape (facts,)."""
-        found = np.zeros(self._facts, np.float32)
-        weights = {word: self._rarity(word) for word in content_words(question) if word not in _ASKING}
-        total = sum(weights.values())
-        for word, weight in weights.items():
-            places = self._holding.get(word)
-            if places is not None and weight:
-                found[places] += weight / total
-        return found
+    def around(self, question: str) -> Vectors:
+        """For each block, the share of the question's words that were said around its facts, the rarer ones counting more."""
+        return _shares(question, self._around, len(self.blocks))
 
-    def _rarity(self, word: str) -> float:
-        """Inverse document frequency (Robertson and Spärck Jones), 0 for a word that too many facts hold."""
-        many = len(self._holding.get(word, ()))
-        if many > max(1, _COMMON * self._facts):
-            return 0.0
-        return math.log(1 + (self._facts - many + 0.5) / (many + 0.5))
+    def _words(self, question: str) -> Vectors:
+        """The same for each fact and what it says itself, without words that too many facts hold."""
+        return _shares(question, self._holding, self._facts, max(1, _COMMON * self._facts))
 
 
 def read_blocks(store: Store, embedder: Embedder, owner: str, modules: Sequence[str]) -> list[Block]:
@@ -158,7 +153,9 @@ def read_blocks(store: Store, embedder: Embedder, owner: str, modules: Sequence[
 def _read(store: Store, embedder: Embedder, owner: str, modules: Sequence[str]) -> list[Block]:
     with store.read() as db:
         inside = select(col(ModuleFact.fact_id)).where(ModuleFact.owner == owner, col(ModuleFact.module_id).in_(modules))
-        told = select(col(Fact.id), col(Fact.asked), col(Fact.embedding), col(Fact.said_on))
+        told: Any = select(  # type: ignore[call-overload]
+            col(Fact.id), col(Fact.asked), col(Fact.embedding), col(Fact.said_on), col(Fact.message_id)
+        )
         facts = db.exec(told.where(Fact.owner == owner, col(Fact.id).in_(inside), Fact.state != FactState.ERASED)).all()
         asked: Any = (
             select(  # type: ignore[call-overload]
@@ -171,9 +168,12 @@ def _read(store: Store, embedder: Embedder, owner: str, modules: Sequence[str]) 
         told_of = {f[0] for f in facts}
         probes = [row for row in db.exec(asked).all() if row[3] in told_of]
         rows_of = db.exec(select(Module).where(Module.owner == owner, col(Module.id).in_(modules)))
+        spoken = select(col(Fact.message_id)).where(Fact.owner == owner, col(Fact.id).in_(inside))
+        messages = dict(db.exec(select(col(Message.id), col(Message.content)).where(Message.owner == owner, col(Message.id).in_(spoken))).all())
         calibrated = {m.id: float(m.scores.get("threshold") or 0.0) for m in rows_of}
     said = dict(zip((f[0] for f in facts), _vectors(store, embedder, Fact, facts), strict=True))
     days, words = {f[0]: f[3].toordinal() for f in facts}, {f[0]: frozenset(content_words(f[1])) for f in facts}
+    around = {f[0]: content_words(messages.get(f[4], "")) for f in facts}
     vectors = _vectors(store, embedder, Probe, probes)
     out = []
     for module, rows in groupby(enumerate(probes), key=lambda pair: pair[1][4]):
@@ -184,6 +184,7 @@ def _read(store: Store, embedder: Embedder, owner: str, modules: Sequence[str]) 
             Block(
                 module, calibrated[module], np.array([row[0] for row in mine], np.int64), np.array(held, np.int64), both,
                 np.array([days[fact] for fact in held], np.int64), {fact: words[fact] for fact in held},
+                frozenset(word for fact in set(held) for word in around[fact]),
             )
         )  # fmt: skip
     return out
@@ -203,8 +204,23 @@ def _vectors(store: Store, embedder: Embedder, kind: type[Fact] | type[Probe], r
     return np.frombuffer(kept, np.float32).reshape(len(rows), -1) if rows else embedder([])
 
 
+def _shares(question: str, holding: dict[str, Integers], many: int, most: float = math.inf) -> Vectors:
+    """Of each of `many` texts, how much of a question it holds, 0 to 1: words by inverse document frequency (Robertson and Spärck
+    Jones), those that more than `most` hold not at all."""
+    weights = {}
+    for word in content_words(question):
+        held = len(holding.get(word, ()))
+        if word not in _ASKING and held <= most:
+            weights[word] = math.log(1 + (many - held + 0.5) / (held + 0.5))
+    found, total = np.zeros(many, np.float32), sum(weights.values())
+    for word, weight in weights.items():
+        if word in holding:
+            found[holding[word]] += weight / total
+    return found
+
+
 def _postings(facts: Iterable[frozenset[str]]) -> dict[str, Integers]:
-    """The places of the facts that hold a word."""
+    """The places of the texts that hold a word."""
     places: dict[str, list[int]] = {}
     for at, words in enumerate(facts):
         for word in words:

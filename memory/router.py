@@ -1,7 +1,8 @@
 """The router: which module could know this? None is a valid answer.
 
 A question is compared with the probes of every live module, the phrasings that were never trained included, and with the
-facts behind them, by vectors, by their rare words, and by the time it names; a module is as near as its nearest probe.
+facts behind them, by vectors, by their rare words, and by the time it names; a module is as near as its nearest probe. Among
+modules the words count too that were said around their facts.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _WORDS = 0.15
 """What all rare words of a question in a fact add to its nearness."""
+_AROUND = 0.3
+"""What is added to a module's rank where all of the question's words were said around its facts."""
 _TIME = 0.05
 """What is added where the question names a time in which the fact was said."""
 _REMEMBERED = 256
@@ -42,7 +45,7 @@ class Route:
     score: float
     """Of the best probe: its nearness, and what words and time add."""
     margin: float
-    """How much better than the best other module (the score itself where there is none)."""
+    """How much better its rank is than that of the best other module (the rank itself where there is none)."""
     probe: str
     """The best probe's question; empty where there is no module."""
     fact_id: int | None
@@ -58,6 +61,8 @@ class _Candidate:
     """A module that may know, by its best probe."""
 
     block: Block
+    rank: float
+    """The score, and what was said around the module's facts."""
     score: float
     probe: int
     words: float
@@ -88,13 +93,13 @@ class Router:
         best = self._best(known.index, question, 2)
         if not best:
             return Route(None, 0.0, 0.0, "", None, self.threshold)
-        first, second = best[0], best[1].score if len(best) > 1 else 0.0
+        first, second = best[0], best[1].rank if len(best) > 1 else 0.0
         threshold = max(self.threshold, first.block.threshold)
         with self.store.read() as db:
             module, probe = db.get(Module, first.block.module), db.get(Probe, first.probe)
         serves = module is not None and module.state is ModuleState.LIVE and probe is not None
         return Route(
-            module if serves and first.score >= threshold else None, first.score, first.score - second,
+            module if serves and first.score >= threshold else None, first.score, first.rank - second,
             probe.question if probe else "", probe.fact_id if probe else None, threshold, first.words,
         )  # fmt: skip
 
@@ -121,8 +126,11 @@ class Router:
         scores = fused(hits, index.said_in(hits.rows, period(question, now().date())))
         modules, best, rows = index.best_of_modules(hits.rows, scores)
         words = hits.words[np.searchsorted(hits.rows, rows)]
-        order = np.argsort(-best, kind="stable")[:k]
-        return [_Candidate(index.blocks[modules[i]], float(best[i]), int(index.probes[rows[i]]), float(words[i])) for i in order]
+        ranks = best + np.float32(_AROUND) * index.around(question)[modules]
+        return [
+            _Candidate(index.blocks[modules[i]], float(ranks[i]), float(best[i]), int(index.probes[rows[i]]), float(words[i]))
+            for i in np.argsort(-ranks, kind="stable")[:k]
+        ]
 
     def _near(self, known: _Known, owner: str, module: str) -> Nearness:
         """The probes of one module and the facts behind them, as `consult` needs them."""

@@ -60,7 +60,7 @@ def test_the_users_message_is_kept_when_the_model_fails(memory: Memory) -> None:
 
 def test_what_was_remembered_reaches_the_model(told: Memory) -> None:
     chat = ScriptedChat(["Okafor."], calls_tools=False)
-    events = list(Agent(chat, told).stream("Who is my dentist?", "new"))
+    events = list(Agent(chat, told).stream("What about my dentist?", "new"))
     (recalled,) = [e for e in events if isinstance(e, Recalled)]
     assert recalled.recollection.evidence[0].text == "Your dentist is Dr. Okafor."
     assert ("Dr. Okafor" in chat.requests[0][-1].content) == recalled.recollection.known

@@ -150,11 +150,24 @@ def test_a_fresh_fact_is_read_before_an_older_module_is_asked(told: Memory) -> N
     assert found.modules == ()
 
 
-def test_what_is_read_must_be_of_the_kind_that_is_asked_for(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(told.bank, "read", lambda *_: sure("Dr. Okafor"))
-    assert told.recall("Who is my dentist?", mode="text").text == "Dr. Okafor"
-    found = told.recall("When did I see my dentist?", mode="text")
-    assert (found.known, "'Dr. Okafor' is no time" in found.why) == (False, True)
+@pytest.mark.parametrize(
+    ("question", "read", "why"),
+    [
+        ("Who is my dentist?", "Dr. Okafor", ""),
+        ("When did I see my dentist?", "Dr. Okafor", "'Dr. Okafor' is no time"),
+        ("Who is my dentist?", "Dr. Smith", "says 'Dr. Smith'"),
+        ("Who is my dentist?", "I don't know.", "does not find the answer"),
+        ("Who is Ada Barlow's dentist?", "Dr. Okafor", "no fact names 'Ada Barlow'"),
+    ],
+)
+def test_what_is_read_stands_where_a_fact_says_so(told: Memory, monkeypatch: pytest.MonkeyPatch, question: str, read: str, why: str) -> None:
+    monkeypatch.setattr(told.bank, "read", lambda *_: sure(read))
+    monkeypatch.setattr("engrain.memory.recall._READ", -1.0)  # a random encoder finds nothing near
+    found = told.recall(question, mode="text")
+    assert (found.known, why in found.why) == (not why, True)
+    assert [e.text for e in found.evidence] == ([] if why else ["Your dentist is Dr. Okafor."])
+    monkeypatch.setattr("engrain.memory.recall._READ", 0.99)
+    assert not told.recall(question, mode="text").known, "what is far vouches for nothing"
 
 
 def test_a_far_question_reaches_no_module(told: Memory) -> None:

@@ -31,7 +31,7 @@ class Embedder:
         self.name = name
         self.lock = threading.Lock()
         self.alone = self._encoder()
-        self._one = lru_cache(maxsize=256)(self._embed)
+        self._one = lru_cache(maxsize=256)(self.encoded)
 
     @classmethod
     def load(cls, folder: Path, name: str) -> Embedder:
@@ -51,7 +51,8 @@ class Embedder:
         vector: Vectors = self._one(text)
         return vector
 
-    def _embed(self, text: str) -> Vectors:
+    def encoded(self, text: str) -> Vectors:
+        """The same, always made anew."""
         vector: Vectors
         if self.alone is None:
             (vector,) = self([text])

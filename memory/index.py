@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sqlmodel import col, select
 
@@ -112,12 +113,12 @@ class ProbeIndex:
         """The probes that a question may mean: all of them, or in a large index the nearest and those that hold its rare words."""
         words = self._words(question)
         if self._nearest is None:
-            return Hits(np.arange(len(self)), self.vectors @ vector, words[self._fact_of])
+            return Hits(np.arange(len(self)), _times(self.vectors, vector), words[self._fact_of])
         _, close = self._nearest.search(vector[None], _CANDIDATES)
         best = float(words.max(initial=0.0))
         spoken = np.flatnonzero((words >= min(0.5, best))[self._fact_of])[: 4 * _CANDIDATES] if best else np.zeros(0, np.int64)
         rows = np.union1d(close[0][close[0] >= 0], spoken)
-        return Hits(rows, self.vectors[rows] @ vector, words[self._fact_of[rows]])
+        return Hits(rows, _times(self.vectors[rows], vector), words[self._fact_of[rows]])
 
     def said_in(self, rows: Integers, period: tuple[date, date] | None) -> NDArray[np.bool_]:
         """Whether the facts behind these probes were said in a period; none where there is no period."""
@@ -202,6 +203,12 @@ def _vectors(store: Store, embedder: Embedder, kind: type[Fact] | type[Probe], r
                     row.embedding = vector.astype(np.float32).tobytes()
     kept = b"".join(row[2] or made[row[0]].astype(np.float32).tobytes() for row in rows)
     return np.frombuffer(kept, np.float32).reshape(len(rows), -1) if rows else embedder([])
+
+
+def _times(vectors: Vectors, vector: Vectors) -> Vectors:
+    """The product, by torch, whose threads are awake: numpy's own would wait for theirs, several times as long as it takes."""
+    product: Vectors = torch.mv(torch.from_numpy(vectors), torch.from_numpy(vector)).numpy()
+    return product
 
 
 def _shares(question: str, holding: dict[str, Integers], many: int, most: float = math.inf) -> Vectors:

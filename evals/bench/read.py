@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from sqlalchemy import insert
+from torch import Tensor
 
 from engrain.consolidation.job import consolidate
 from engrain.errors import InputError, JobError
@@ -29,6 +30,7 @@ from engrain.evals.writing import OPEN_GATE, GivenDistiller, tell
 from engrain.memory.bank import lora
 from engrain.memory.bank.bank import Bank
 from engrain.memory.bank.base import BaseModel
+from engrain.memory.bank.generate import last
 from engrain.memory.bank.prompt import READ, reading, recall_ids
 from engrain.memory.embed import Embedder
 from engrain.memory.memory import Memory
@@ -92,7 +94,7 @@ def _routing(file: Path, models: Memory, many: int) -> dict[str, Any]:
     times, encoding = [], []
     for question in questions[1:]:
         times.append(_seconds(lambda q=question: router.route(q, "bench")))  # type: ignore[misc]
-        encoding.append(_seconds(lambda q=question: embedder([q])))  # type: ignore[misc]
+        encoding.append(_seconds(lambda q=question: embedder.encoded(q)))  # type: ignore[misc]
     store.close()
     file.unlink()
     milliseconds = np.array(times) * 1000
@@ -207,7 +209,10 @@ def _peft(base: BaseModel, folder: Path, adapters: Sequence[int]) -> dict[str, A
 
 
 def _decoding(memory: Memory) -> dict[str, Any]:
-    """Tokens a second of ours and of transformers' generate, greedily, plain and with the module on; whether they say the same."""
+    """Tokens a second of ours and of transformers' generate, greedily, plain and with the module on; whether they say the same.
+
+    Both go on where the text would end, so that reading the prompt weighs the same everywhere.
+    """
     base = memory.base
     (module,) = memory.modules()
     prompt = base.chat_ids([_Turn("user", "Tell me a long story about a lighthouse and the people who lived near it.")])
@@ -217,7 +222,7 @@ def _decoding(memory: Memory) -> dict[str, Any]:
             said: dict[str, list[int]] = {}
             times: dict[str, list[float]] = {"ours": [], "generate": []}
             for _ in range(3):
-                for who, run in (("ours", _ours), ("generate", _generate)):
+                for who, run in (("ours", _forced), ("generate", _generate)):
                     started = time.perf_counter()
                     said[who] = run(base, prompt, 64)
                     times[who].append((time.perf_counter() - started) / max(1, len(said[who])))
@@ -234,16 +239,14 @@ class _Turn:
         self.role, self.content = role, content
 
 
-def _ours(base: BaseModel, prompt: Sequence[int], tokens: int) -> list[int]:
-    return [token.id for token in base.stream(prompt, tokens)]
-
-
 def _generate(base: BaseModel, prompt: Sequence[int], tokens: int) -> list[int]:
     """transformers' generate, the adapter acting where it does in ours: from the prompt's last token on."""
     ids = torch.tensor([list(prompt)])
     with base.lock, torch.inference_mode():
         before = base.model(ids[:, :-1], use_cache=True).past_key_values if base.worn is None else _unchanged(base, ids[:, :-1])
-        out = base.model.generate(ids, attention_mask=torch.ones_like(ids), past_key_values=before, max_new_tokens=tokens, do_sample=False)
+        out = base.model.generate(
+            ids, attention_mask=torch.ones_like(ids), past_key_values=before, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False
+        )  # fmt: skip
     return out[0, len(prompt) :].tolist()  # type: ignore[no-any-return]
 
 
@@ -286,14 +289,21 @@ def _recall(memory: Memory, questions: Sequence[str], context: int, advance: Cal
     }  # fmt: skip
 
 
-def _forced(base: BaseModel, prompt: Sequence[int], tokens: int) -> None:
-    """So many tokens after a prompt, whatever they are."""
+def _forced(base: BaseModel, prompt: Sequence[int], tokens: int) -> list[int]:
+    """So many tokens after a prompt, without an end among them; the module acts from the prompt's last token on."""
+    ends = torch.tensor(sorted(base.end_ids))
+    said: list[Tensor] = []
     with base.lock, torch.inference_mode():
         ids = torch.tensor([list(prompt)])
-        out = base.model(ids, use_cache=True, logits_to_keep=1)
+        with base.reach.only(last(ids)):
+            out = base.model(ids, use_cache=True, logits_to_keep=1)
         steps, logits = base.steps(out.past_key_values, torch.ones_like(ids), tokens), out.logits[:, -1]
-        for _ in range(tokens - 1):
-            logits = steps.step(logits.argmax(-1))
+        for _ in range(tokens):
+            likely = torch.log_softmax(logits.float(), -1).index_fill_(1, ends, -torch.inf)
+            said.append(likely.argmax(-1))
+            if len(said) < tokens:
+                logits = steps.step(said[-1])
+    return [int(token) for token in said]
 
 
 def _seconds(run: Callable[[], object]) -> float:

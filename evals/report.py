@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engrain.evals.plots import NAMES, accuracy, against, cost, reliability
-from engrain.evals.summary import RESAMPLES
+from engrain.evals.summary import RESAMPLES, RIGHT
 
 NOTHING = "–"
 """Stands in a table where there is nothing to say."""
@@ -51,6 +51,7 @@ def cells_of(found: dict[str, Any], costs: dict[str, Any]) -> dict[str, str]:
     mean, near, kinds = found["all"], found["router_recall"], {k: m for k, m in found["kinds"].items() if k != "unknown" and m["n"]}
     return {
         "mean [95 %]": f"{mean['mean']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]" if mean["n"] else NOTHING,
+        f"≥ {RIGHT}": _share(mean.get("right")),
         "judged right": f"{found['judged']['mean']:.2f}" if found.get("judged") else NOTHING,
         "n": str(mean["n"]),
         "by kind (n)": "; ".join(f"{k} {m['mean']:.2f} ({m['n']})" for k, m in kinds.items()) if len(kinds) > 1 else "",

@@ -17,6 +17,8 @@ from engrain.evals.tasks import task_of
 from engrain.lines import read_lines
 
 RESAMPLES = 2000
+RIGHT = 0.8
+"""From this score on an answer counts as right."""
 
 
 def summarise(out: Path) -> dict[str, Any]:
@@ -148,10 +150,11 @@ def calibration(said: Sequence[tuple[float, float]]) -> dict[str, Any] | None:
 
 def _mean(records: list[dict[str, Any]], seed: int) -> dict[str, Any]:
     if not records:
-        return {"n": 0, "mean": None, "low": None, "high": None}
+        return {"n": 0, "mean": None, "low": None, "high": None, "right": None}
     values = [r["score"]["value"] for r in records]
     low, high = interval(values, seed, [r["about"] for r in records])
-    return {"n": len(values), "mean": sum(values) / len(values), "low": low, "high": high}
+    right = sum(value >= RIGHT for value in values) / len(values)
+    return {"n": len(values), "mean": sum(values) / len(values), "low": low, "high": high, "right": right}
 
 
 def _cost(arm: str, records: list[dict[str, Any]], writes: list[dict[str, Any]]) -> dict[str, Any]:

@@ -94,9 +94,9 @@ def test_from_a_note_to_a_module_and_out_again(run: Run) -> None:
 
 
 def test_what_looks_like_markup_is_told_as_it_was_said(run: Run) -> None:
-    said = "My motto is [/b] and [red]."
-    assert said.replace("My", "Your") in run("remember", said).out
-    assert said.replace("My", "Your") in run("facts").out
+    kept = run("remember", "[/b] closes a tag")
+    assert (kept.code, "[/b] closes a tag" in kept.out) == (0, True)
+    assert "[/b] closes a tag" in run("facts").out
 
 
 def test_an_unknown_question_ends_with_code_3(run: Run) -> None:

@@ -220,9 +220,11 @@ def demo(
     keep: Annotated[Path | None, typer.Option(help="Keep the demo's memory in this folder.", show_default=False)] = None,
 ) -> None:
     """Show the main job on a real model: talk, consolidate, and answer from the weights in a new session."""
+    from rich.console import Console
+
     from engrain.demo import run_demo
 
-    result = run_demo(console, keep)
+    result = run_demo(Console(), keep)
     if json_file is not None:
         json_file.write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")
         console.print(f"Written to {json_file}", highlight=False)

@@ -17,7 +17,7 @@ from sqlmodel import col, select
 
 from engrain.consolidation.gate import Thresholds
 from engrain.consolidation.job import Outcome, Result, consolidate
-from engrain.consolidation.jobs import Order, active_job, give_up_others
+from engrain.consolidation.jobs import Order, unfinished
 from engrain.consolidation.plan import tokens_of
 from engrain.consolidation.train.recipe import Recipe
 from engrain.memory.facts import facts_of
@@ -99,9 +99,9 @@ def compact(
     memory: Memory, owner: str, *, recipe: Recipe | None = None, bounds: Thresholds | None = None, stopping: Callable[[], bool] = lambda: False
 ) -> Outcome:
     """Do the next compaction, or go on with an unfinished job; raises JobBusy while another worker is at it."""
-    give_up_others(memory.store, owner, memory.base.sha256)
-    found = None if active_job(memory.store, owner) else due(memory.store, owner, memory.base.sha256, memory.settings)
-    if found is None and active_job(memory.store, owner) is None:
+    begun = unfinished(memory.store, owner, memory.base.sha256)
+    found = None if begun else due(memory.store, owner, memory.base.sha256, memory.settings)
+    if found is None and begun is None:
         return Outcome(Result.NOTHING)
     order = Order(found.facts, found.modules, found.level) if found else Order()
     return consolidate(memory, owner, recipe=recipe, bounds=bounds, stopping=stopping, order=order)

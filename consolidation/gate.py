@@ -21,6 +21,10 @@ from engrain.memory.schema import Fact, Probe, ProbeKind
 
 _NEIGHBOURS = 12
 """How many questions about the owner's other facts are asked, the nearest to the module's own."""
+_ENOUGH = 8
+"""So many phrasings must be held out for a threshold to be calibrated."""
+_FARTHER = 0.1
+"""What people's own words lie farther from the probes than the phrasings that are held out, which are grammar's."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +117,6 @@ def _exact(base: BaseModel, adapter: lora.Adapter, probes: Sequence[Probe]) -> l
     """Whether each probe is answered word for word."""
     longest = max((len(answer_ids(base, p.answer)) for p in probes), default=0)
     return [said.text == p.answer.strip() for p, said in zip(probes, ask(base, adapter, [p.question for p in probes], longest), strict=True)]
-
-
-_ENOUGH = 8
-"""So many phrasings must be held out for a threshold to be calibrated."""
-_FARTHER = 0.1
-"""What people's own words lie farther from the probes than the phrasings that are held out. On the told facts it leads 6 of 200 questions
-more to their module, and 2 of 60 that nothing answers past the record (`evals/tasks/told`)."""
 
 
 def _calibrated(index: Nearness, strange: Sequence[str], floor: float) -> float:

@@ -19,7 +19,7 @@ from sqlmodel import col, delete, select
 
 from engrain.consolidation.distil import Distiller, Draft, SelfDistiller, Source, unambiguous
 from engrain.consolidation.gate import Thresholds, Verdict, judge
-from engrain.consolidation.jobs import ACTIVE, Desk, Order, active_job, claim, give_up_others
+from engrain.consolidation.jobs import ACTIVE, Desk, Order, claim, unfinished
 from engrain.consolidation.plan import Plan, backlog, plan
 from engrain.consolidation.publish import placed_folder, publish
 from engrain.consolidation.teacher import TeacherDistiller
@@ -77,9 +77,9 @@ def consolidate(
     recipe = recipe or _chosen(Recipe, {"seed": settings.seed, **settings.recipe}, "recipe")
     bounds = bounds or _chosen(Thresholds, settings.gate, "gate")
     memory.close_idle(owner)
-    give_up_others(memory.store, owner, memory.base.sha256)
+    begun = unfinished(memory.store, owner, memory.base.sha256)
     _sweep(memory)
-    if active_job(memory.store, owner) is None and not order.facts and not backlog(memory.store, owner, settings).facts:
+    if begun is None and not order.facts and not backlog(memory.store, owner, settings).facts:
         return Outcome(Result.NOTHING)
     desk = claim(memory.store, owner, settings.seed, settings.attempts, settings.lease, memory.base.sha256, order)
     work = _Work(memory, desk, replace(recipe, seed=desk.job.seed), distiller, bounds, stopping)

@@ -156,16 +156,22 @@ def claim(store: Store, owner: str, seed: int, attempts: int, lease: float, base
     return Desk(store, job, lease, worker)
 
 
-def give_up_others(store: Store, owner: str, base_sha256: str) -> None:
-    """Mark the owner's unfinished job as failed where it trains another base model and nobody is at it; its facts are as they were.
+def unfinished(store: Store, owner: str, base_sha256: str) -> Job | None:
+    """The owner's unfinished job, to be gone on with.
 
-    The base model was changed, and nobody may ever come back with the old one.
+    One that trains another base model, and that nobody is at, is marked as failed first, its facts as they were: the base model was
+    changed, and nobody may ever come back with the old one.
     """
+    job = active_job(store, owner)
+    if job is None or job.base_sha256 in ("", base_sha256):
+        return job
     with store.write() as db:
         job = db.exec(select(Job).where(Job.owner == owner, col(Job.state).in_(ACTIVE))).first()
-        if job is not None and job.base_sha256 not in ("", base_sha256) and not is_held(job):
-            job.state, job.error = JobState.FAILED, f"given up in stage {job.stage.value}: it trained another base model"
-            job.worker, job.lease_until, job.updated_at = "", None, now()
+        if job is None or job.base_sha256 in ("", base_sha256) or is_held(job):
+            return job
+        job.state, job.error = JobState.FAILED, f"given up in stage {job.stage.value}: it trained another base model"
+        job.worker, job.lease_until, job.updated_at = "", None, now()
+    return None
 
 
 def active_job(store: Store, owner: str) -> Job | None:

@@ -11,7 +11,7 @@ from sqlmodel import Session as DbSession
 from sqlmodel import col, select
 
 from engrain.consolidation.job import Outcome, Result, consolidate
-from engrain.consolidation.jobs import Order, active_job, give_up_others
+from engrain.consolidation.jobs import Order, unfinished
 from engrain.memory.facts import facts_of
 from engrain.memory.memory import Memory
 from engrain.memory.modules import changed, modules_of
@@ -40,9 +40,9 @@ def waiting(store: Store, owner: str, base_sha256: str) -> list[Order]:
 
 def migrate(memory: Memory, owner: str, *, stopping: Callable[[], bool] = lambda: False) -> Outcome:
     """Make the next module on the memory's base model, or go on with an unfinished one; raises JobBusy while another worker is at it."""
-    give_up_others(memory.store, owner, memory.base.sha256)
+    begun = unfinished(memory.store, owner, memory.base.sha256)
     orders = waiting(memory.store, owner, memory.base.sha256)
-    if not orders and active_job(memory.store, owner) is None:
+    if not orders and begun is None:
         return Outcome(Result.NOTHING)
     return consolidate(memory, owner, stopping=stopping, order=orders[0] if orders else Order())
 

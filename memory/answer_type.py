@@ -50,7 +50,7 @@ _ASKS = (
 _HOLDS = {
     AnswerType.TIME: re.compile(rf"\d|\b(?:{_TIMES})s?\b"),
     AnswerType.AMOUNT: re.compile(rf"\d|\b(?:{_NUMBERS})s?\b"),
-    AnswerType.COLOUR: re.compile(rf"\b(?:{COLOURS})\b|ish\b"),
+    AnswerType.COLOUR: re.compile(rf"\b(?:{COLOURS})(?:ish)?\b"),
 }
 _MOMENT = rf"(?:the )?(?:[\d:.,]+(?:st|nd|rd|th)?|of|{_TIMES}| )+"
 _NOBODY = re.compile(rf"(?:in|at|on|near|under) .*|{_MOMENT}")

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Iterable, Sequence
 
 from sqlmodel import Session as DbSession
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from engrain.errors import NotFoundError
 from engrain.memory.repeats import mark_repetitions
@@ -86,6 +86,11 @@ def require_fact(db: DbSession, owner: str, fact_id: int) -> Fact:
     if fact is None or fact.owner != owner or fact.state is FactState.ERASED:
         raise NotFoundError(f"{owner!r} has no fact {fact_id}; `engrain facts` lists them")
     return fact
+
+
+def forgotten(db: DbSession, owner: str) -> int:
+    """How many statements of an owner were erased."""
+    return db.exec(select(func.count()).select_from(Tombstone).where(Tombstone.owner == owner)).one()
 
 
 def probes_of(db: DbSession, owner: str, job_id: int) -> list[Probe]:

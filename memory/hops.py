@@ -52,5 +52,7 @@ def hops(question: str) -> Hops | None:
     'Where does Yusra live?'
     """
     described = _DESCRIBED.search(question) if question.strip().endswith("?") else None
-    first = f"What is the name of {described[0]}?" if described else question
-    return Hops(first, described[0], question) if described and first.lower() != question.lower() else None
+    if described is None:
+        return None
+    first = f"What is the name of {described[0]}?"
+    return None if first.lower() == question.lower() else Hops(first, described[0], question)

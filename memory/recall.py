@@ -21,13 +21,12 @@ from engrain.memory.search import Found, Search
 from engrain.memory.store import Store
 
 if TYPE_CHECKING:
-    from engrain.memory.bank.bank import Bank
+    from engrain.memory.bank.bank import Answer, Bank
 
 Mode = Literal["weights", "text", "hybrid"]
 
 _READ = 0.4
-"""Least cosine similarity of a fact that vouches for what was read. On the told facts, half of which can be read so, it keeps 49 of 51
-right answers and refuses 44 of 49 to what was never said (`evals/tasks/told`)."""
+"""Least cosine similarity of a fact that vouches for what was read: farther off, it holds the words by chance."""
 
 
 @dataclass(frozen=True)
@@ -152,19 +151,23 @@ class Recall:
         facts = [f.fact for f in found]
         why = f"{len(found)} facts by text, the nearest {found[0].similarity:.2f}"
         vouching = [f for fact in supporting(question, answer.text, facts) for f in found if f.fact is fact and f.similarity >= _READ]
-        doubt = (
-            "the model does not find the answer in them" if declined(answer) or not answer.text
-            else f"no fact names {names[0]!r}" if (names := strangers(question, facts))
-            else f"none of them, near enough, says {answer.text!r}" if not vouching
-            else f"{answer.text!r} is no {answer_type(question)}" if not of_kind(question, answer.text, facts)
-            else ""
-        )  # fmt: skip
-        if doubt:
+        if doubt := _doubt(question, answer, facts, vouching):
             return _nothing(question, mode, f"{why}; {doubt}", answer.prompt)
         confidence = max(0.0, min(1.0, answer.probability * vouching[0].similarity))
         return Recollection(
             question, mode, answer.text, confidence, "facts", (), tuple(map(_as_evidence, vouching[:2])), why, 0.0, answer.prompt
         )  # fmt: skip
+
+
+def _doubt(question: str, answer: Answer, facts: Sequence[Fact], vouching: Sequence[Found]) -> str:
+    """Why what was read off facts does not stand; empty where it does."""
+    if declined(answer) or not answer.text:
+        return "the model does not find the answer in them"
+    if names := strangers(question, facts):
+        return f"no fact names {names[0]!r}"
+    if not vouching:
+        return f"none of them, near enough, says {answer.text!r}"
+    return "" if of_kind(question, answer.text, facts) else f"{answer.text!r} is no {answer_type(question)}"
 
 
 def _as_evidence(found: Found) -> Evidence:

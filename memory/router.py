@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engrain.memory.dates import period
-from engrain.memory.facts import corrected_facts, probed
+from engrain.memory.facts import corrected_facts, forgotten, probed
 from engrain.memory.index import Block, Hits, ProbeIndex, read_blocks
 from engrain.memory.modules import live_ids, revision
 from engrain.memory.nearness import Near, Nearness
@@ -73,6 +73,8 @@ class _Known:
     """An owner's index, the revision it was made at, and the probes of modules that were asked lately."""
 
     revision: int
+    erased: int
+    """How much had been forgotten then."""
     index: ProbeIndex
     near: OrderedDict[str, Nearness] = field(default_factory=OrderedDict)
 
@@ -161,12 +163,14 @@ class Router:
 
     def _read(self, owner: str, before: _Known | None) -> _Known:
         """The index as the store has it now; blocks that were read before are kept."""
-        kept = {block.module: block for block in before.index.read} if before else {}
         with self.store.read() as db:
-            at, live, corrected = revision(db, owner), live_ids(db, owner, self.base_sha256), corrected_facts(db, owner)
+            at, erased, live = revision(db, owner), forgotten(db, owner), live_ids(db, owner, self.base_sha256)
+            corrected = corrected_facts(db, owner)
+            # what was forgotten may have stood in a message beside facts of a module that still serves
+            kept = {block.module: block for block in before.index.read} if before and before.erased == erased else {}
             missing = [module for module in live if module not in kept]
         kept |= {block.module: block for block in read_blocks(self.store, self.embedder, owner, missing)}
-        return _Known(at, ProbeIndex([kept[module] for module in live if module in kept], corrected))
+        return _Known(at, erased, ProbeIndex([kept[module] for module in live if module in kept], corrected))
 
 
 def fused(hits: Hits, in_time: NDArray[np.bool_]) -> Vectors:

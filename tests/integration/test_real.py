@@ -135,4 +135,5 @@ def test_a_module_that_was_trained_too_long_is_rejected_for_what_it_does_to_othe
     trained = train(memory.base, examples, long)
     verdict = judge(memory.base, memory.embedder, trained.adapter, probes[:8], facts, [], memory.settings.threshold, Thresholds())
     assert verdict.trained == 1.0  # it recalls, and is refused all the same
-    assert "perplexity on fixed text" in [r.split(" is ")[0] for r in verdict.reasons], verdict
+    unable = [r for r in verdict.reasons if r.startswith("keeps ")]  # common knowledge may have suffered too
+    assert [r.split(" is ")[0] for r in verdict.reasons if r not in unable] == ["perplexity on fixed text"], verdict

@@ -13,7 +13,7 @@ from engrain.memory.bank.bank import ask
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.decode import LeanSteps, Steps
 from engrain.memory.bank.generate import guided, spoken
-from engrain.memory.bank.prompt import answer_ids, recall_beginning, recall_ids
+from engrain.memory.bank.prompt import recall_beginning, recall_ids
 
 QUESTIONS = ("Who is my dentist?", "Where does my sister Ines live now?", "Locker?")
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -85,15 +85,22 @@ def test_an_answer_is_weighed_with_and_without_the_adapter(tiny_folders: tuple[P
     with base.wearing(worn):
         found = [one for (one,) in spoken(base, prompts, 9, recall_beginning(base))]
         plain = [one for (one,) in spoken(base, prompts, 9)]
-        answers = [[*base.encode(one.text), *answer_ids(base, "")] for one in found]
-        scored = base.answer_logprobs(prompts, answers)
-    bare = base.answer_logprobs(prompts, answers)
     assert [one.text for one in found] == [one.text for one in plain]
-    for one, answer, with_it, without in zip(found, answers, scored, bare, strict=True):
-        if len(answer) == len(one.logprobs):  # the text is encoded again as it was generated
-            assert one.logprobs == pytest.approx(with_it.logprobs, abs=1e-3)
-            assert one.without == pytest.approx(without.logprobs, abs=1e-3)
-    assert any(one.logprobs != pytest.approx(one.without, abs=1e-3) for one in found)
+    for prompt, one in zip(prompts, found, strict=True):
+        ids, with_it, without = torch.tensor([prompt]), list[float](), list[float]()
+        for step in range(len(one.logprobs)):  # from scratch for every token
+            reached = torch.arange(ids.shape[1])[None] >= len(prompt) - 1
+            with torch.inference_mode():
+                bare = base.model(ids).logits[:, -1].log_softmax(-1)
+                with base.wearing(worn), base.reach.only(reached):
+                    likely = base.model(ids).logits[:, -1].log_softmax(-1)
+            token = base.tokenizer.eos_token_id if step == 9 else int(guided(likely, bare).argmax())
+            with_it.append(float(likely[0, token]))
+            without.append(float(bare[0, token]))
+            ids = torch.cat([ids, torch.tensor([[token]])], 1)
+        assert one.logprobs == pytest.approx(with_it, abs=1e-3)
+        assert one.without == pytest.approx(without, abs=1e-3)
+        assert one.logprobs != pytest.approx(one.without, abs=1e-3)
 
 
 def test_further_answers_begin_otherwise_and_do_not_end_at_once(tiny_folders: tuple[Path, Path]) -> None:

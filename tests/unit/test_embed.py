@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,14 +45,39 @@ def test_one_text_alone_has_the_vector_it_has_among_others(tiny_folders: tuple[P
     assert abs(float(together[0] @ together[1])) < 0.9, "the texts can be told apart at all"
 
 
-def test_texts_may_be_embedded_by_many_at_once(tiny_folders: tuple[Path, Path]) -> None:
+def test_texts_may_be_embedded_by_many_at_once(tiny_folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fast tokenizer keeps whether it pads, and must not be told otherwise while it works."""
     embedder = made(tiny_folders, "bert")
     texts = [f"{word} " * n for n, word in enumerate(("dog", "dentist", "sister", "locker", "piano", "code"), 1)]
     right = embedder(texts)
+    at_work, met = threading.Lock(), list[str]()
 
-    def ask(turn: int) -> float:
-        some = embedder(texts) if turn % 2 else np.stack([embedder.one(f"{text}{' ' * turn}") for text in texts])
-        return float(np.abs(some - right).max()) if turn % 2 else 0.0
+    class Watched:
+        """The tokenizer, and whether two threads meet in it."""
 
-    with ThreadPoolExecutor(6) as pool:
-        assert max(pool.map(ask, range(60))) < 1e-4
+        def __init__(self, tokenizer: Any) -> None:
+            self.tokenizer = tokenizer
+
+        def __call__(self, *given: Any, **more: Any) -> Any:
+            return self._alone(self.tokenizer, *given, **more)
+
+        def encode(self, *given: Any, **more: Any) -> Any:
+            return self._alone(self.tokenizer.encode, *given, **more)
+
+        def _alone(self, run: Any, *given: Any, **more: Any) -> Any:
+            if not at_work.acquire(blocking=False):
+                met.append(threading.current_thread().name)
+                return run(*given, **more)
+            try:
+                time.sleep(0.002)
+                return run(*given, **more)
+            finally:
+                at_work.release()
+
+    monkeypatch.setattr(embedder, "tokenizer", Watched(embedder.tokenizer))
+    with ThreadPoolExecutor(4) as pool:
+        alone = [pool.submit(embedder.encoded, text) for text in texts * 3]
+        together = [pool.submit(embedder, texts) for _ in range(6)]
+        assert all(float(np.abs(one.result() - right).max()) < 1e-4 for one in together)
+        assert all(float(one.result() @ right[i % len(texts)]) > 0.999 for i, one in enumerate(alone))
+    assert met == []

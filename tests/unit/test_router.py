@@ -14,6 +14,7 @@ from engrain.memory.forget import Selector
 from engrain.memory.index import Block, ProbeIndex
 from engrain.memory.memory import Memory
 from engrain.memory.router import fused
+from tests.conftest import MakeSettings
 
 WIDTH = 8
 
@@ -103,6 +104,19 @@ def test_a_large_index_finds_what_a_small_one_finds(monkeypatch: pytest.MonkeyPa
         assert len(few.rows) < len(all_hits.rows)
         assert few.rows[int(few.near.argmax())] == all_hits.rows[int(all_hits.near.argmax())]
         assert large.find(f"Who is {_name(n + 1)}?", np.zeros(WIDTH, np.float32)).words.max() == 1.0
+
+
+def test_words_of_what_was_forgotten_leave_the_index_of_modules_that_stay(tiny_settings: MakeSettings) -> None:
+    memory = Memory(tiny_settings(facts_per_module=1))
+    memory.remember("My dog is called Biscuit. My dentist is Dr. Okafor.")
+    while consolidate(memory, "me").engrained_facts:
+        pass
+    (dentist,) = [f for f in memory.facts() if "Okafor" in f.text]
+    assert len(memory.router.index("me").blocks) == 2
+    assert all("okafor" in block.around for block in memory.router.index("me").blocks)
+    memory.forget(Selector(fact=dentist.id))
+    (left,) = memory.router.index("me").blocks
+    assert ("biscuit" in left.around, "okafor" in left.around) == (True, False)
 
 
 def test_the_router_sees_at_once_what_changed(told: Memory) -> None:

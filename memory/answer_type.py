@@ -38,10 +38,24 @@ _PLACES = (
     r"place|city|town|country|village|street|road|lake|building|room|house|address|region|area|floor|island|state|neighbou?rhood|location|"
     r"shop|station|airport|park|beach"
 )
+_WHAT = r"\b(?:what|which)\b"
 _ASKS = (
     (AnswerType.COLOUR, re.compile(r"\b(?:what|which) colou?rs?\b")),
-    (AnswerType.TIME, re.compile(r"\bwhen\b|\b(?:what|which) (?:days?|dates?|time|year|month|season|week|weekday)\b|\bhow often\b")),
-    (AnswerType.AMOUNT, re.compile(r"\bhow (?:many|much|old|tall|long|big|far|heavy|high|fast|large|wide|deep)\b|\b(?:what|which) number\b")),
+    (
+        AnswerType.TIME,
+        re.compile(
+            rf"\bwhen\b|\bhow (?:often|frequently)\b|{_WHAT} (?:day|date|time|year|month|season|week|weekday)s?\b"
+            rf"|{_WHAT} (?:evening|morning|\w+day)s? (?:is|are|was|do|does|did|will)\b"
+        ),
+    ),
+    (
+        AnswerType.AMOUNT,
+        re.compile(
+            r"\bhow (?:many|much|old|tall|long|big|far|heavy|high|fast|large|wide|deep)\b"
+            rf"|{_WHAT} number\b|\bwhat(?:['’]s| (?:is|was|are|were|do|does|did))(?! the name)(?: [\w’'-]+){{0,6}}? "
+            r"(?:number|postcode|pin|costs?|price|fee|rent|salary|wages?|budget|earn|charge|weigh)\b"
+        ),
+    ),
     (AnswerType.PLACE, re.compile(rf"\bwhere\b|\b(?:what|which) (?:{_PLACES})\b")),
     (AnswerType.PERSON, re.compile(r"\bwho(?:m|se)?\b")),
     (AnswerType.THING, re.compile(r"\b(?:what|which)\b")),
@@ -52,13 +66,30 @@ _HOLDS = {
     AnswerType.AMOUNT: re.compile(rf"\d|\b(?:{_NUMBERS})s?\b"),
     AnswerType.COLOUR: re.compile(rf"\b(?:{COLOURS})(?:ish)?\b"),
 }
-_MOMENT = rf"(?:the )?(?:[\d:.,]+(?:st|nd|rd|th)?|of|{_TIMES}| )+"
+_MOMENT = rf"(?:(?:in|on|at|the|of|an?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple|[\d:.,]+(?:st|nd|rd|th)?|{_TIMES})s?,?(?: |$))+"
 _NOBODY = re.compile(rf"(?:in|at|on|near|under) .*|{_MOMENT}")
 """A place or a time, and nobody's name."""
 _LONE_NAME = re.compile(r"[A-Z][a-z]+")
 """*April* may be somebody."""
-_NOWHERE = re.compile(_MOMENT)
+_WHEN = re.compile(_MOMENT)
 _YEAR = re.compile(r"(?:in )?(?:19|20)\d\d")
+_MONEY = re.compile(r"(?:\bpounds?|\beuros?|\bdollars?|\bcents?|[£€$])(?:\b|(?=\d)|$)")
+_DATED = re.compile(
+    r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:mon|tues|wednes|thurs|fri|satur|sun)days?|ago|last|next|"
+    r"yesterday|today|tomorrow)\b"
+)
+"""Of these a moment has one; without, it may be a number."""
+_TIMELY = re.compile(
+    r"\b(?:when|dates?|days?|\w+days?|times?|deadline|due|schedule|timetable|months?|years?|seasons?|weeks?|evenings?|mornings?|afternoons?|nights?|"
+    r"anniversary|appointments?|slots?|shifts?|hours?|expir\w+|term|period|often|frequen\w+)\b"
+)
+"""What asks for a time, though not with *when*."""
+_NAMED = re.compile(r"\bcalled\b|\bnamed?\b|\bnames\b")
+_NAMELESS = re.compile(r"(?:an?|my|your|our|his|her|their) [a-z' -]+")
+"""Somebody or something described: *your brother* is nobody's name."""
+_DEED = re.compile(rf"{_WHAT.replace('|which', '')} (?:do|does|did) |\bwhat (?:is|are|was|were|am)\b.* \w+ing\b")
+"""What somebody does something to: *What does Olivier eat?*"""
+_SENTENCE = re.compile(r"(?:you|i|we|they|he|she|it) ")
 _NUMBERED = re.compile(r"\b(?:number|code|pin|digits?|combination|password|passcode|key|year|date|age|time|sum|amount|total|score|size|model)s?\b")
 """What a number like a year may be."""
 
@@ -80,11 +111,45 @@ def fits(question: str, answer: str) -> bool:
     >>> fits("When is the boiler serviced?", "Duncan Fife"), fits("When is the boiler serviced?", "in May")
     (False, True)
     """
-    kind, said = answer_type(question), answer.lower().strip(" .")
+    kind, asked, stated, said = answer_type(question), question.lower(), answer.strip(" ."), answer.lower().strip(" .")
+    if _NAMED.search(asked) and _NAMELESS.fullmatch(stated[:1].lower() + stated[1:]):
+        return False
+    if kind is AnswerType.PERSON and _SENTENCE.match(said):
+        return any(word[0].isupper() and word not in question for word in stated.split()[1:])
     if kind is AnswerType.PERSON:
-        return bool(_LONE_NAME.fullmatch(answer.strip(" ."))) or not _NOBODY.fullmatch(said)
+        return bool(_LONE_NAME.fullmatch(stated)) or not _NOBODY.fullmatch(said)
     if kind is AnswerType.PLACE:
-        return not _NOWHERE.fullmatch(said)
+        return not _WHEN.fullmatch(said)
     if kind in (AnswerType.THING, AnswerType.WAY) and _YEAR.fullmatch(said):
-        return bool(_NUMBERED.search(question.lower()))
+        return bool(_NUMBERED.search(asked))
+    if kind is AnswerType.THING and _moment(said):
+        return bool(_TIMELY.search(asked) or _LONE_NAME.fullmatch(stated))
+    if kind is AnswerType.AMOUNT and "how many" in asked and _MONEY.search(said):
+        return bool(_MONEY.search(asked))
+    if kind is AnswerType.AMOUNT and _moment(said):
+        return bool(re.search(r"\bhow (?:old|long|far)\b", asked))
     return kind not in _HOLDS or bool(_HOLDS[kind].search(said))
+
+
+def akin(question: str, other: str) -> bool:
+    """Whether two questions may have one answer, as far as words tell.
+
+    >>> akin("What does Olivier eat?", "Where is Olivier?"), akin("Which garage keeps my tyres?", "Where are the tyres?")
+    (False, True)
+    """
+    kinds = answer_type(question), answer_type(other)
+    if kinds[0] is kinds[1] or AnswerType.WAY in kinds:
+        return True
+    if AnswerType.THING not in kinds:
+        return set(kinds) == {AnswerType.PLACE, AnswerType.AMOUNT}  # a number may be where something is
+    plain, exact = (question, kinds[1]) if kinds[0] is AnswerType.THING else (other, kinds[0])
+    asked = plain.lower()
+    if exact is AnswerType.TIME:
+        return bool(_TIMELY.search(asked))
+    if exact is AnswerType.PLACE:
+        return not _DEED.search(asked) and not _NAMED.search(asked)
+    return True
+
+
+def _moment(said: str) -> bool:
+    return bool(_DATED.search(said) and _WHEN.fullmatch(said))

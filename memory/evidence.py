@@ -34,6 +34,16 @@ _OPENINGS = {
     "would", "should", "has", "have", "had", "may", "tell", "remind", "say", "in", "on", "at", "under", "from", "to", "by", "for", "and", "but",
 }  # fmt: skip
 """With these a question begins, whatever it is about."""
+_PARENT, _CHILD = {"parent"}, {"child", "children", "kid", "boy", "girl", "baby", "babie", "twin", "toddler", "newborn"}
+_SPOUSE = {"spouse", "partner", "married", "marry", "marriage", "wedding", "honeymoon", "fiancé", "fiancée", "wife", "husband", "wive"}
+_RELATIVES = (
+    ({"mother", "mum", "mom", "mummy", "mommy", "mama"}, _PARENT), ({"father", "dad", "daddy", "papa"}, _PARENT),
+    ({"sister"}, {"sibling"}), ({"brother"}, {"sibling"}), ({"son", "daughter"}, _CHILD), ({"wife", "husband"}, _SPOUSE),
+    ({"grandmother", "grandma", "granny", "gran", "nana"}, {"grandparent"}), ({"grandfather", "grandpa", "grandad", "granddad"}, {"grandparent"}),
+    ({"aunt", "auntie"}, set()), ({"uncle"}, set()), ({"cousin"}, set()), ({"niece"}, set()), ({"nephew"}, set()),
+    ({"godfather", "godmother"}, {"godparent"}), ({"grandson", "granddaughter"}, {"grandchild", "grandchildren"}),
+)  # fmt: skip
+"""Words for a relative, and what else somebody may be called who is one."""
 _EMPTY = {"name", "named", "called", "you're", "i'm", "yes", "been", "currently"}
 
 
@@ -107,14 +117,17 @@ class Saying(Protocol):
 
 
 def strangers(question: str, facts: Sequence[Saying]) -> list[str]:
-    """The names in a question that no fact holds whole: whoever they are, nothing was said of them.
+    """The names in a question that no fact holds whole, and the relatives that none speaks of: nothing was said of them.
 
-    >>> strangers("What is Ada Barlow's number?", [])
-    ['Ada Barlow']
+    >>> strangers("What is Ada Barlow's number?", []), strangers("How old is my uncle?", [])
+    (['Ada Barlow'], ['uncle'])
     """
-    names = _names(question)
-    held = [[_stem(w) for w in voice.words(f"{fact.text} {fact.speaker}")] for fact in facts] if names else []
-    return [name for name in names if not any(all(_among(_stem(w), words) for w in voice.words(name)) for words in held)]
+    plain = re.sub(r"\b(?:Mother|Father|New Year|Valentine)['’]s (?:Day|Eve)\b", "", question)
+    names, asked = _names(plain), [_stem(w) for w in voice.words(plain)]
+    kin = [(word, also | called) for called, also in _RELATIVES for word in asked if word in called]
+    held = [[_stem(w) for w in voice.words(f"{fact.text} {fact.speaker}")] for fact in facts] if names or kin else []
+    unknown = [name for name in names if not any(all(_among(_stem(w), words) for w in voice.words(name)) for words in held)]
+    return unknown + [word for word, known in kin if not any(known & set(words) for words in held)]
 
 
 def _names(text: str) -> list[str]:
@@ -124,13 +137,18 @@ def _names(text: str) -> list[str]:
         run: list[str] = []
         for at, word in enumerate([*sentence.split(), ""]):
             bare = re.sub(r"['’]s?$", "", word.strip('.,;:?!"()'))
-            named = bare[:1].isupper() and len(bare) > 1 and bare.lower() not in _NO_NAMES and bare.split("'")[0] != "I"
-            if named and (run or at or bare.lower() not in _OPENINGS):
+            plain = bare.lower()
+            named = bare[:1].isupper() and len(bare) > 1 and plain not in _NO_NAMES and not _relative(plain) and bare.split("'")[0] != "I"
+            if named and (run or at or plain not in _OPENINGS):
                 run.append(bare)
             else:
                 found += [" ".join(run)] if len(run) > 1 or (run and not sentence.startswith(run[0])) else []
                 run = []
     return found
+
+
+def _relative(word: str) -> bool:
+    return any(word in called for called, _ in _RELATIVES)
 
 
 def _stem(word: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from engrain.memory.answer_type import answer_type
+from engrain.memory.answer_type import akin, answer_type
 from engrain.memory.schema import Fact, Probe
 from engrain.memory.search import fill_embeddings, vectors_of
 from engrain.memory.voice import words
@@ -104,18 +104,19 @@ class Nearness:
     def near(self, question: str) -> Near:
         """What a question is near to.
 
-        What asks for all of a fact (*Tell me about ...*) is no wording for a question that asks for something.
+        What asks for all of a fact (*Tell me about ...*) is no wording for a question that asks for something, nor is what asks for something
+        of another kind.
         """
         usable = ~self._held_out
         if question.strip().endswith("?"):
             usable &= ~self._tells_all
-        places = range(len(self.probes))
         near, probes = self.of(question), dict[int, list[Probed]]()
-        for at in np.argsort(-near, kind="stable").tolist():
+        order = np.argsort(-near, kind="stable").tolist()
+        for at in order:
             one = self.probes[at]
             probes.setdefault(one.fact_id or 0, []).append(Probed(one.question, one.answer, float(near[at])))
         facts = {fact_id: some[0].nearness for fact_id, some in probes.items()}
-        best = max((at for at in places if usable[at]), key=lambda at: near[at], default=None)
+        best = next((at for at in order if usable[at] and akin(question, self.probes[at].question)), None)
         if best is None:
             return Near(None, facts, probes)
         return Near(Wording(self.probes[best].question, self.probes[best].fact_id or 0, float(near[best])), facts, probes)

@@ -8,9 +8,11 @@ import pytest
 
 from engrain.consolidation.distil import Source, _Asked, _of_its_kind
 from engrain.evals.tasks.told import told
-from engrain.memory.answer_type import answer_type, fits
+from engrain.memory.answer_type import akin, answer_type, fits
 from engrain.memory.evidence import of_kind
-from engrain.memory.schema import Fact, Trust
+from engrain.memory.memory import Memory
+from engrain.memory.nearness import Nearness
+from engrain.memory.schema import Fact, Probe, ProbeKind, Trust
 
 
 @pytest.mark.parametrize(
@@ -50,10 +52,58 @@ def test_the_first_words_that_tell_decide(question: str, kind: str) -> None:
         ("Who did I meet in Rome?", "April", True),
         ("How long is the course?", "a week", True),
         ("What is my locker code?", "4417", True),
+        ("What is my passport number?", "November 2027", False),
+        ("What is my passport number?", "GH 771204", True),
+        ("How much do I earn?", "October 2026", False),
+        ("How long have I worked here?", "Since October 2026", True),
+        ("How many bedrooms has our house?", "1,450 euros a month", False),
+        ("How many euros did the camera bring?", "240 euros", True),
+        ("What does the cottage cost?", "In August", False),
+        ("What did I sprain?", "Two years ago", False),
+        ("What is my next appointment?", "Tuesday at nine", True),
+        ("What is my daughter called?", "June", True),
+        ("What is Yusra's husband called?", "A tree surgeon", False),
+        ("What is Yusra's husband called?", "Emre", True),
+        ("What is the name of the novel?", "A Room with a View", True),
+        ("Who wrote The Glass Orchard?", "You are reading a novel called The Glass Orchard.", False),
+        ("Who teaches me the cello?", "You take lessons with Madame Brossard.", True),
+        ("Which company pays my salary?", "Brightwater", True),
     ],
 )
 def test_only_what_words_rule_out_does_not_fit(question: str, answer: str, may: bool) -> None:
     assert fits(question, answer) == may
+
+
+@pytest.mark.parametrize(
+    ("question", "other", "may"),
+    [
+        ("Who is Henrik getting married to?", "Where is Henrik getting married?", False),
+        ("How much do I earn at Brightwater?", "When did I start at Brightwater?", False),
+        ("What does Olivier eat?", "Where is Olivier?", False),
+        ("What is Yusra's husband called?", "Where is Yusra's husband?", False),
+        ("Which wrist did I sprain?", "When did I break my wrist?", False),
+        ("Which garage keeps my tyres?", "Where are the winter tyres stored?", True),
+        ("What are my swimming days?", "When do I go swimming?", True),
+        ("Where is my drill?", "Who did I lend my drill to?", False),
+        ("Where do I park?", "Which number is my parking space?", True),
+        ("How do I open the lock?", "What is the code of the lock?", True),
+        ("Who is my tutor?", "What is the name of my tutor?", True),
+    ],
+)
+def test_questions_of_different_kinds_have_no_answer_in_common(question: str, other: str, may: bool) -> None:
+    assert akin(question, other) == akin(other, question) == may
+
+
+def test_a_question_is_put_in_words_that_ask_for_the_same_kind(memory: Memory) -> None:
+    cat = Fact(id=1, owner="me", episode_id=1, message_id=1, span_start=0, span_end=1, speaker="user", text="Olivier lives in Antwerp.",
+               asked="Olivier lives in Antwerp.", said_on=date(2026, 11, 23), trust=Trust.USER)  # fmt: skip
+    probes = [
+        Probe(owner="me", job_id=1, fact_id=1, kind=ProbeKind.CUE, question=asked, answer="Antwerp")
+        for asked in ("Where is Olivier?", "Which town has Olivier?")
+    ]
+    near = Nearness(probes, {1: cat}, memory.embedder).near
+    assert near("Where is Olivier?").wording.question == "Where is Olivier?"
+    assert near("Who is Olivier?").wording is None
 
 
 def test_no_right_answer_to_seven_hundred_questions_is_ruled_out() -> None:

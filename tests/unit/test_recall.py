@@ -204,6 +204,10 @@ def test_a_stranger_is_nobody_the_record_knows() -> None:
     assert strangers("What number does Ada Barlow have?", facts) == []
     assert strangers("Ada Barlow has which number?", facts) == []
     assert strangers("Did I see Boris in May or on Monday?", facts) == []
+    assert strangers("How old is my grandmother?", facts) == ["grandmother"]
+    assert strangers("How old is Grandma?", [*facts, fact("My grandmother is 90.", 3)]) == []
+    assert strangers("What is my wife called?", [*facts, fact("Sam and I married in May.", 3)]) == []
+    assert strangers("What did I cook on Mother's Day?", facts) == []
     (found,) = consult(Says(sure("555-0199")), ["What is Ada Castor's number?"], facts)
     assert not found.known
     assert found.said == ("no fact names 'Ada Castor'",)

@@ -36,7 +36,7 @@ _OPENINGS = {
 """With these a question begins, whatever it is about."""
 _PARENT, _CHILD = {"parent"}, {"child", "children", "kid", "boy", "girl", "baby", "babie", "twin", "toddler", "newborn"}
 _SPOUSE = {"spouse", "partner", "married", "marry", "marriage", "wedding", "honeymoon", "fiancé", "fiancée", "wife", "husband", "wive"}
-_RELATIVES = (
+_RELATIVES: tuple[tuple[set[str], set[str]], ...] = (
     ({"mother", "mum", "mom", "mummy", "mommy", "mama"}, _PARENT), ({"father", "dad", "daddy", "papa"}, _PARENT),
     ({"sister"}, {"sibling"}), ({"brother"}, {"sibling"}), ({"son", "daughter"}, _CHILD), ({"wife", "husband"}, _SPOUSE),
     ({"grandmother", "grandma", "granny", "gran", "nana"}, {"grandparent"}), ({"grandfather", "grandpa", "grandad", "granddad"}, {"grandparent"}),

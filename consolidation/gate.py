@@ -15,9 +15,10 @@ from engrain.memory.bank.bank import Voice, ask
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids
 from engrain.memory.consult import consult
-from engrain.memory.embed import Embedder, Vectors
+from engrain.memory.embed import Embedder
 from engrain.memory.nearness import Nearness
 from engrain.memory.schema import Fact, Probe, ProbeKind
+from engrain.memory.vectors import Vectors
 
 _NEIGHBOURS = 12
 """How many questions about the owner's other facts are asked, the nearest to the module's own."""

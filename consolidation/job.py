@@ -32,7 +32,7 @@ from engrain.memory.facts import probes_of, routed_probes
 from engrain.memory.memory import Memory
 from engrain.memory.modules import sweep
 from engrain.memory.schema import Fact, Job, JobState, Module, ModuleState, Probe, Stage
-from engrain.memory.search import fill_embeddings
+from engrain.memory.vectors import fill_embeddings
 
 T = TypeVar("T")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -10,13 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from engrain.errors import ModelError
 from engrain.memory.encode import TOLERANCE, Encoder
 from engrain.memory.quiet import quiet
-
-Vectors = NDArray[np.float32]
+from engrain.memory.vectors import MARK, Vectors
 
 _LONGEST = 256
 """Tokens of a text that are read."""
@@ -29,6 +28,7 @@ class Embedder:
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.name = name
+        self.mark = _mark(model)
         self.lock = threading.Lock()
         self.alone = self._encoder()
         self._one = lru_cache(maxsize=256)(self.encoded)
@@ -62,6 +62,14 @@ class Embedder:
             vector = self.alone(ids).numpy()
         return vector
 
+    def stored(self, vector: Vectors) -> bytes:
+        """A vector as the database keeps it."""
+        return self.mark + vector.astype(np.float32).tobytes()
+
+    def made(self, stored: bytes | None) -> bool:
+        """Whether a stored vector is there and of this encoder; vectors of two encoders cannot be compared."""
+        return stored is not None and stored.startswith(self.mark)
+
     def _encoder(self) -> Encoder | None:
         """The quick way for one text, if it gives what the model gives."""
         probe = "Which dentist do I go to?"
@@ -87,3 +95,11 @@ class Embedder:
                 out[i] = pooled[row].numpy()
         vectors = [v for v in out if v is not None]
         return np.stack(vectors) if vectors else np.zeros((0, self.model.config.hidden_size), np.float32)
+
+
+def _mark(model: Any) -> bytes:
+    """Of every weight a few numbers, as a checksum."""
+    sum_ = 0
+    for parameter in model.parameters():
+        sum_ = zlib.crc32(parameter.detach().flatten()[:64].float().numpy().tobytes(), sum_)
+    return sum_.to_bytes(MARK, "big")

@@ -22,9 +22,10 @@ from sqlmodel import col, select
 from engrain.memory.schema import Fact, FactState, Message, Module, ModuleFact, Probe
 from engrain.memory.statements import content_words
 from engrain.memory.store import Store
+from engrain.memory.vectors import Vectors, vectors_in
 
 if TYPE_CHECKING:
-    from engrain.memory.embed import Embedder, Vectors
+    from engrain.memory.embed import Embedder
 
 EXACT = 100_000
 """So many probes are compared one by one; beyond that faiss, where it is installed, brings the nearest."""
@@ -193,16 +194,15 @@ def _read(store: Store, embedder: Embedder, owner: str, modules: Sequence[str]) 
 
 def _vectors(store: Store, embedder: Embedder, kind: type[Fact] | type[Probe], rows: Sequence[Any]) -> Vectors:
     """The vectors of rows (id, text, stored vector, …), shape (rows, width)."""
-    missing = [row for row in rows if row[2] is None]
+    missing = [row for row in rows if not embedder.made(row[2])]
     made = dict(zip((row[0] for row in missing), embedder([row[1] for row in missing]), strict=True)) if missing else {}
     if made:
         with store.write() as db:
             for key, vector in made.items():
                 row: Any = db.get(kind, key)
-                if row is not None and row.embedding is None and not (isinstance(row, Fact) and row.state is FactState.ERASED):
-                    row.embedding = vector.astype(np.float32).tobytes()
-    kept = b"".join(row[2] or made[row[0]].astype(np.float32).tobytes() for row in rows)
-    return np.frombuffer(kept, np.float32).reshape(len(rows), -1) if rows else embedder([])
+                if row is not None and not (isinstance(row, Fact) and row.state is FactState.ERASED):
+                    row.embedding = embedder.stored(vector)
+    return vectors_in([embedder.stored(made[row[0]]) if row[0] in made else row[2] for row in rows]) if rows else embedder([])
 
 
 def _times(vectors: Vectors, vector: Vectors) -> Vectors:

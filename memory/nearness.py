@@ -13,11 +13,11 @@ import numpy as np
 
 from engrain.memory.answer_type import akin, answer_type
 from engrain.memory.schema import Fact, Probe
-from engrain.memory.search import fill_embeddings, vectors_of
+from engrain.memory.vectors import Vectors, fill_embeddings, vectors_of
 from engrain.memory.voice import words
 
 if TYPE_CHECKING:
-    from engrain.memory.embed import Embedder, Vectors
+    from engrain.memory.embed import Embedder
 
 _WHOLE = 0.1
 """How much nearer a probe that asks for all of a fact must be than one that asks for a part, for all of it to be meant."""

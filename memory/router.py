@@ -24,7 +24,8 @@ from engrain.memory.schema import Module, ModuleState, Probe, now
 from engrain.memory.store import Store
 
 if TYPE_CHECKING:
-    from engrain.memory.embed import Embedder, Vectors
+    from engrain.memory.embed import Embedder
+    from engrain.memory.vectors import Vectors
 
 _WORDS = 0.15
 """What all rare words of a question in a fact add to its nearness."""

@@ -147,7 +147,7 @@ class Fact(SQLModel, table=True):
     rejections: int = 0
     """Rejected modules it has been in."""
     embedding: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
-    """float32 unit vector of `asked`; None until it is first needed."""
+    """Vector of `asked` (see `vectors.py`); None until it is first needed."""
 
 
 class Probe(SQLModel, table=True):

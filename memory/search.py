@@ -10,12 +10,13 @@ import numpy as np
 
 from engrain.memory.facts import keep_embeddings, live_facts
 from engrain.memory.log import open_messages
-from engrain.memory.schema import Fact, FactState, Probe, Trust
+from engrain.memory.schema import Fact, FactState, Trust
 from engrain.memory.statements import content_words, statements
 from engrain.memory.store import Store
+from engrain.memory.vectors import Vectors, fill_embeddings, vectors_of
 
 if TYPE_CHECKING:
-    from engrain.memory.embed import Embedder, Vectors
+    from engrain.memory.embed import Embedder
 
 _LEXICAL = 0.25
 """Weight of the full-text score beside the cosine similarity."""
@@ -75,26 +76,13 @@ class Search:
         return out
 
     def _vectors(self, facts: Sequence[Fact]) -> Vectors:
-        missing = [fact for fact in facts if fact.embedding is None]
+        missing = [fact for fact in facts if not self.embedder.made(fact.embedding)]
         fill_embeddings(missing, self.embedder)
         stored = [fact for fact in missing if fact.id is not None]
         if stored:
             with self.store.write() as db:
                 keep_embeddings(db, stored)
         return vectors_of(facts)
-
-
-def fill_embeddings(rows: Sequence[Fact] | Sequence[Probe], embedder: Embedder) -> None:
-    """Give rows without a vector one: of the asked statement, or of the question."""
-    missing = [row for row in rows if row.embedding is None]
-    texts = [row.asked if isinstance(row, Fact) else row.question for row in missing]
-    for row, vector in zip(missing, embedder(texts), strict=True):
-        row.embedding = vector.astype(np.float32).tobytes()
-
-
-def vectors_of(rows: Sequence[Fact] | Sequence[Probe]) -> Vectors:
-    """Their vectors, shape (rows, width)."""
-    return np.stack([np.frombuffer(row.embedding or b"", np.float32) for row in rows])
 
 
 def _bm25(query: str, texts: Sequence[str]) -> Vectors:

@@ -124,14 +124,14 @@ def _filled(store: Store, models: Memory, many: int) -> None:
             rows[Fact].append({
                 "id": fact_id, "owner": owner, "episode_id": 1, "message_id": 1, "span_start": 0, "span_end": 1, "speaker": "user",
                 "text": f"{text} {fact_id}", "asked": f"{text} {fact_id}", "said_on": now().date(), "trust": Trust.USER,
-                "state": FactState.ENGRAINED, "rejections": 0, "embedding": vectors[each * (fact_id - 1)].tobytes(),
+                "state": FactState.ENGRAINED, "rejections": 0, "embedding": models.embedder.stored(vectors[each * (fact_id - 1)]),
             })  # fmt: skip
             rows[ModuleFact].append({"module_id": f"m{m:015}", "fact_id": fact_id, "owner": owner})
             for p in range(each):
                 at = each * (fact_id - 1) + p
                 rows[Probe].append({
                     "id": at + 1, "owner": owner, "job_id": m + 1, "fact_id": fact_id, "kind": ProbeKind.CUE, "question": f"{text} {p}?",
-                    "answer": str(fact_id), "held_out": False, "embedding": vectors[at].tobytes(),
+                    "answer": str(fact_id), "held_out": False, "embedding": models.embedder.stored(vectors[at]),
                 })  # fmt: skip
     with store.write() as db:
         db.add(Session(owner=owner, id="bench"))

@@ -69,6 +69,24 @@ def live_facts(db: DbSession, owner: str, state: FactState | None = None) -> lis
     return list(db.exec(query.order_by(col(Fact.id))))
 
 
+def live_facts_said(db: DbSession, owner: str) -> list[tuple[Fact, str]]:
+    """The same, each with the id of the session it was said in."""
+    said_in = col(Message.session_id)
+    query = select(Fact, said_in).join(Message, col(Message.id) == col(Fact.message_id), isouter=True)
+    query = query.where(Fact.owner == owner, Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None)).order_by(col(Fact.id))
+    return [(fact, session or "") for fact, session in db.exec(query)]
+
+
+FactsMark = tuple[tuple[str | int, ...], ...]
+
+
+def facts_mark(db: DbSession, owner: str) -> FactsMark:
+    """Another one whenever a fact of the owner came, went, or changed its state."""
+    newer, of = col(Fact.superseded_by), col(Fact.id)
+    query = select(Fact.state, func.count(), func.sum(of), func.count(newer), func.sum(newer)).where(Fact.owner == owner)  # type: ignore[call-overload]
+    return tuple(sorted((str(state), *(int(n or 0) for n in numbers)) for state, *numbers in db.exec(query.group_by(Fact.state))))
+
+
 def facts_of(db: DbSession, owner: str, module_id: str) -> list[Fact]:
     """The live facts in a module, the oldest first."""
     query = (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engrain.memory.facts import keep_embeddings, live_facts
+from engrain.memory.bm25 import Bm25
+from engrain.memory.facts import FactsMark, facts_mark, keep_embeddings, live_facts_said
 from engrain.memory.log import open_messages
 from engrain.memory.schema import Fact, FactState, Trust
 from engrain.memory.statements import content_words, statements
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 _LEXICAL = 0.25
 """Weight of the full-text score beside the cosine similarity."""
+_OWNERS = 64
+"""So many owners' facts are kept at hand."""
 
 
 @dataclass(frozen=True)
@@ -39,61 +44,72 @@ class Found:
         return self.fact.state is FactState.FRESH
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """The facts of an owner that are written down, ready to be searched."""
+
+    mark: FactsMark
+    """What the store held when they were read."""
+    facts: list[tuple[Fact, str]]
+    """With the id of the session each was said in."""
+    vectors: Vectors
+    words: Bm25
+
+
 class Search:
     """Searches the facts of an owner, those of still open spans included."""
 
     def __init__(self, store: Store, embedder: Embedder) -> None:
         self.store, self.embedder = store, embedder
+        self._owners: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
 
     def find(self, query: str, owner: str, k: int = 5, least: float = 0.3) -> list[Found]:
         """The k best facts with a cosine similarity of at least `least`, best first."""
-        facts = self._facts(owner)
+        kept, fresh = self._kept(owner), self._open(owner)
+        facts = kept.facts + fresh
         if not facts:
             return []
-        similarity = self._vectors([fact for fact, _ in facts]) @ self.embedder.one(query)
-        lexical = _bm25(query, [fact.asked for fact, _ in facts])
+        asked = self.embedder.one(query)
+        similarity = np.concatenate([kept.vectors @ asked, self._vectors([fact for fact, _ in fresh]) @ asked])
+        lexical = kept.words.scores(content_words(query), [content_words(fact.asked) for fact, _ in fresh])
+        lexical /= max(float(lexical.max()), 1e-6)
         score = similarity + _LEXICAL * lexical
         best = [int(i) for i in np.argsort(-score, kind="stable") if similarity[i] >= least or lexical[i] >= 0.999][:k]
         return [Found(*facts[i], float(score[i]), float(similarity[i])) for i in best]
 
-    def _facts(self, owner: str) -> list[tuple[Fact, str]]:
-        """(fact, session id) of every live fact, and of what open messages state."""
-        from sqlmodel import col, select
-
-        from engrain.memory.schema import Message
-
+    def _kept(self, owner: str) -> _Kept:
+        """In step with the store: read again where a fact came, went or changed."""
         with self.store.read() as db:
-            facts = live_facts(db, owner)
-            sessions = dict(db.exec(select(col(Message.id), col(Message.session_id)).where(Message.owner == owner)).all())
-            pending = open_messages(db, owner)
-        out = [(fact, sessions.get(fact.message_id, "")) for fact in facts]
-        for message in pending:
-            if message.trust is Trust.USER:
-                for s in statements(message.content, message.speaker, message.said_at.date(), message.listener):
-                    assert message.id is not None
-                    out.append((Fact(owner=owner, episode_id=0, message_id=message.id, span_start=s.start, span_end=s.end, speaker=s.speaker,
-                                     text=s.text, asked=s.asked, said_on=s.said_on, trust=message.trust), message.session_id))  # fmt: skip
-        return out
+            mark = facts_mark(db, owner)
+            kept = self._owners.get(owner)
+            told = live_facts_said(db, owner) if kept is None or kept.mark != mark else []
+        if kept is None or kept.mark != mark:
+            vectors = self._vectors([fact for fact, _ in told])
+            kept = _Kept(mark, told, vectors, Bm25([content_words(fact.asked) for fact, _ in told]))
+        with self._lock:
+            self._owners[owner] = kept
+            self._owners.move_to_end(owner)
+            while len(self._owners) > _OWNERS:
+                self._owners.popitem(last=False)
+        return kept
+
+    def _open(self, owner: str) -> list[tuple[Fact, str]]:
+        """What messages state whose span is still open."""
+        with self.store.read() as db:
+            pending = [message for message in open_messages(db, owner) if message.trust is Trust.USER]
+        return [
+            (Fact(owner=owner, episode_id=0, message_id=m.id or 0, span_start=s.start, span_end=s.end, speaker=s.speaker,
+                  text=s.text, asked=s.asked, said_on=s.said_on, trust=m.trust), m.session_id)
+            for m in pending for s in statements(m.content, m.speaker, m.said_at.date(), m.listener)
+        ]  # fmt: skip
 
     def _vectors(self, facts: Sequence[Fact]) -> Vectors:
+        """Their vectors, shape (facts, width); those that are made here are kept."""
         missing = [fact for fact in facts if not self.embedder.made(fact.embedding)]
         fill_embeddings(missing, self.embedder)
         stored = [fact for fact in missing if fact.id is not None]
         if stored:
             with self.store.write() as db:
                 keep_embeddings(db, stored)
-        return vectors_of(facts)
-
-
-def _bm25(query: str, texts: Sequence[str]) -> Vectors:
-    """BM25 of every text, relative to the best; zeros where no word matches."""
-    import bm25s
-
-    words = [content_words(text) or ["?"] for text in texts]
-    asked = [w for w in content_words(query) if any(w in text for text in words)]
-    if not asked:
-        return np.zeros(len(texts), np.float32)
-    index = bm25s.BM25()
-    index.index(words, show_progress=False)
-    scores = np.asarray(index.get_scores(asked), np.float32)
-    return scores / max(float(scores.max()), 1e-6)
+        return vectors_of(facts) if facts else self.embedder([])

@@ -160,4 +160,12 @@ def _stem(word: str) -> str:
 def _among(word: str, words: Sequence[str]) -> bool:
     if word in words:
         return True
-    return not word.isdigit() and len(word) > 4 and any(SequenceMatcher(None, word, other).ratio() >= _ALIKE for other in words)
+    return not word.isdigit() and len(word) > 4 and any(_alike(word, other) for other in words)
+
+
+def _alike(word: str, other: str) -> bool:
+    """By spelling; what their lengths or letters rule out is not compared."""
+    least = _ALIKE * (len(word) + len(other)) / 2
+    if min(len(word), len(other)) < least or sum(letter in other for letter in word) < least:
+        return False
+    return SequenceMatcher(None, word, other).ratio() >= _ALIKE

@@ -28,6 +28,8 @@ from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
 
 CHECKPOINT = "checkpoint.safetensors"
+_FELT = 1e-4
+"""A word that no answer of a batch makes likelier than this adds nothing to the gradient."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,8 @@ class _Run:
 
         With soft targets the gradient is that of the mix of both; the loss that is told is the answer's alone.
 
-        The gradient is written out: tokens that are known have none, and the vocabulary is gone through once.
+        The gradient is written out: tokens that are known have none, the vocabulary is gone through once, and words that nobody would
+        say here are left out of it.
         """
         head = self.base.model.lm_head
         logits = head(hidden).float()
@@ -229,12 +232,17 @@ class _Run:
         count = int(unknown.sum())
         gradient = torch.zeros_like(hidden)
         if count:
-            wrong = shares[unknown] / total[unknown, None]
-            wrong[torch.arange(count), target[unknown]] -= 1 - self.recipe.soften if soft else 1
+            wanted = [target[unknown]] + ([torch.cat([s.tokens for s in soft])[unknown]] if soft else [])
+            shares.mul_((unknown / total)[:, None])
+            felt = shares.amax(0) > _FELT
+            for tokens in wanted:
+                felt[tokens.flatten()] = True
+            words, place = felt.nonzero()[:, 0], felt.cumsum(0) - 1
+            wrong = shares[:, words][unknown]
+            wrong[torch.arange(count), place[wanted[0]]] -= 1 - self.recipe.soften if soft else 1
             if soft:
-                tokens, likely = torch.cat([s.tokens for s in soft])[unknown], torch.cat([s.shares for s in soft])[unknown]
-                wrong.scatter_add_(1, tokens, -self.recipe.soften * likely)
-            gradient[unknown] = (wrong.to(head.weight.dtype) @ head.weight).float() / count
+                wrong.scatter_add_(1, place[wanted[1]], -self.recipe.soften * torch.cat([s.shares for s in soft])[unknown])
+            gradient[unknown] = (wrong.to(head.weight.dtype) @ head.weight[words]).float() / count
         return _Read(float(losses[unknown].sum()), count, unknown, chosen == target, gradient)
 
     def _forward(self, batch: list[int], turn: int) -> tuple[list[Tensor], Tensor | None]:

@@ -15,7 +15,7 @@ from engrain.consolidation.train.pack import common_beginning, packed
 from engrain.consolidation.train.preserve import ordinary_text
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.soften import soft_targets
-from engrain.consolidation.train.trainer import Example, train
+from engrain.consolidation.train.trainer import Example, _Run, train
 from engrain.errors import InputError, JobInterrupted, ModuleError
 from engrain.memory.bank import lora
 from engrain.memory.bank.base import BaseModel
@@ -226,6 +226,24 @@ def test_a_module_changes_the_answer_and_not_how_the_question_is_read(base: Base
     expected = torch.log_softmax(logits, -1).gather(1, torch.tensor(answer)[:, None])[:, 0]
     assert torch.allclose(torch.tensor(scored.logprobs), expected, atol=1e-4)
     assert not torch.allclose(logits, everywhere, atol=1e-2)
+
+
+def test_the_gradient_that_is_written_out_is_that_of_the_loss(base: BaseModel, recipe: Recipe) -> None:
+    """Words that no answer makes likely are left out of it, and change nothing that counts."""
+    run = _Run(base, EXAMPLES, replace(recipe, known=0.9))
+    head, target = base.model.lm_head, torch.randint(1024, (12,), generator=torch.Generator().manual_seed(0))
+    hidden = torch.randn(12, head.in_features, generator=torch.Generator().manual_seed(1)) * 4
+    hidden[0] = head.weight[target[0]] * 400
+    hidden.requires_grad_(True)
+    with torch.no_grad():
+        seen = run._read(hidden, target, [])
+    losses = torch.nn.functional.cross_entropy(head(hidden), target, reduction="none")
+    losses[seen.unknown].mean().backward()
+    assert seen.unknown.tolist() == [False] + [True] * 11, "a token that is known has no gradient"
+    assert (head(hidden).softmax(-1).amax(0) < 1e-4).sum() > 100, "there are words to be left out"
+    assert hidden.grad is not None
+    assert float((hidden.grad - seen.gradient).norm() / hidden.grad.norm()) < 0.01
+    assert seen.loss == pytest.approx(float(losses.detach()[1:].sum()), rel=1e-4)
 
 
 @pytest.mark.parametrize("half", [False, True])

@@ -1,7 +1,8 @@
 """`engrain bench write`: seconds until facts are recalled in phrasings never trained, ours and others', in one run.
 
 Each contender runs alone in a process of its own. Others stop at a multiple of our time; what they have not reached then is
-reported as more than that. What is done is kept beside the output, so that a run that was interrupted goes on where it was.
+reported as more than that. What is done is kept beside the output, so that a run that was interrupted goes on where it was; without
+its first line, ours is measured again beside contenders that are there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,18 +88,18 @@ class _Bench:
         self.file, self.progress = file, progress
         self.total = 1 + cases * (1 + len(METHODS) + sum(len(m.rates) for m in METHODS.values() if len(m.rates) > 1))
         mend(file)
-        self.done = {record["key"]: record["done"] for record in read_lines(file)}
+        self.done = {_key(record["attempt"]): record for record in read_lines(file)}
 
     def run(self, attempt: Attempt) -> dict[str, Any]:
         """What came of an attempt; raises EngrainError where its process failed."""
-        key = sha256(json.dumps(asdict(attempt), sort_keys=True).encode()).hexdigest()
-        if key not in self.done:
+        key = _key(asdict(attempt))
+        if key not in self.done or not _enough(self.done[key], attempt):
             for record in self._lines(attempt):
                 self.progress(_told(attempt, record), len(self.done) / self.total)
                 if "done" in record:
-                    self.done[key] = record["done"]
-                    append(self.file, {"key": key, **record})
-        return dict(self.done[key])
+                    self.done[key] = record
+                    append(self.file, record)
+        return dict(self.done[key]["done"])
 
     def _lines(self, attempt: Attempt) -> Iterator[dict[str, Any]]:
         self.progress(f"{attempt.case}: {attempt.contender}", len(self.done) / self.total)
@@ -113,6 +113,17 @@ class _Bench:
                     yield (last := json.loads(line))
             if process.wait() or "done" not in last:
                 raise EngrainError(f"{attempt.contender} on {attempt.case!r} ended with {process.returncode}: {process.stderr.read()[-600:]}")
+
+
+def _key(attempt: dict[str, Any]) -> str:
+    """What an attempt is, whatever time it was given."""
+    return json.dumps({name: value for name, value in attempt.items() if name != "seconds"}, sort_keys=True)
+
+
+def _enough(record: dict[str, Any], attempt: Attempt) -> bool:
+    """Whether more time would change nothing: it arrived, or did its epochs, or had as much."""
+    done = record["done"]
+    return done.get("seconds") is not None or done.get("epochs", 0) >= attempt.epochs or record["attempt"]["seconds"] >= attempt.seconds
 
 
 def _told(attempt: Attempt, record: dict[str, Any]) -> str:

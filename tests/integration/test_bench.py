@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from engrain.errors import InputError
 from engrain.evals.bench import capacity, chat, distil, read, route, write
 from engrain.evals.bench.cases import case_of
-from engrain.evals.bench.contenders import METHODS, surprise
+from engrain.evals.bench.contenders import METHODS, Attempt, surprise
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.memory import Memory
 from tests.conftest import RECIPE, MakeSettings
@@ -52,6 +53,26 @@ def test_every_contender_learns_the_same_and_an_interrupted_run_goes_on(
     assert case["prag"]["adapter_bytes"] < case["trl"]["adapter_bytes"]
     assert 0 < result["flops_share_of_peak"] < 1
     assert "| phonebook | ours |" in write.table(result)
+
+
+def test_a_contender_runs_again_only_where_more_time_could_change_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran, found = list[float](), {"seconds": None, "epochs": 3}
+
+    def lines(_: object, attempt: Attempt) -> Iterator[dict[str, object]]:
+        ran.append(attempt.seconds)
+        yield {"done": dict(found), "attempt": asdict(attempt)}
+
+    monkeypatch.setattr(write._Bench, "_lines", lines)
+    attempt = Attempt("trl", "phonebook", "model", seconds=100.0)
+    for seconds in (100.0, 80.0, 120.0):
+        write._Bench(tmp_path / "part", lambda *_: None, 1).run(replace(attempt, seconds=seconds))
+    assert ran == [100.0, 120.0], "it had not arrived, and had less time"
+    found["seconds"] = 110.0
+    for seconds in (130.0, 200.0):
+        assert write._Bench(tmp_path / "part", lambda *_: None, 1).run(replace(attempt, seconds=seconds))["seconds"] == 110.0
+    assert ran == [100.0, 120.0, 130.0], "it arrived"
+    write._Bench(tmp_path / "part", lambda *_: None, 1).run(replace(attempt, seconds=200.0, rate=1e-3))
+    assert len(ran) == 4, "another learning rate is another attempt"
 
 
 def test_an_unknown_case_is_refused_before_anything_runs(tmp_path: Path) -> None:

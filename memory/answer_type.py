@@ -69,7 +69,7 @@ _HOLDS = {
 _MOMENT = rf"(?:(?:in|on|at|the|of|an?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple|[\d:.,]+(?:st|nd|rd|th)?|{_TIMES})s?,?(?: |$))+"
 _NOBODY = re.compile(rf"(?:in|at|on|near|under) .*|{_MOMENT}")
 """A place or a time, and nobody's name."""
-_LONE_NAME = re.compile(r"[A-Z][a-z]+")
+_LONE_NAME = re.compile(r"[A-ZÀ-Þ][a-z]+")
 """*April* may be somebody."""
 _WHEN = re.compile(_MOMENT)
 _YEAR = re.compile(r"(?:in )?(?:19|20)\d\d")

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from engrain.memory.statements import content_words
 from engrain.memory.voice import KIN, is_name, words
 
-_DESCRIBED = re.compile(
-    rf"\b(?:my|our|(?!(?:What|Who|Where|When|How|That|It|There|Here|He|She)'s)[A-Z][\w-]+(?: [A-Z][\w-]+)?'s) (?:[a-z-]+ ){{0,2}}?(?:{KIN})\b(?!-)"
-)
-_NAME = re.compile(r"\b(?P<title>(?:Dr|Mr|Mrs|Ms|Miss|Madame|Prof)\.? )?(?P<first>[A-Z][\w-]*)(?: (?:de |van |von )*[A-Z][\w-]*)*")
+_OTHERS = r"(?!(?:What|Who|Where|When|How|That|It|There|Here|He|She)'s)[A-ZÀ-Þ][\w-]+(?: [A-ZÀ-Þ][\w-]+)?'s"
+_DESCRIBED = re.compile(rf"\b(?:my|our|{_OTHERS}) (?:[a-z-]+ ){{0,2}}?(?:{KIN})\b(?!-)")
+_NAME = re.compile(r"\b(?P<title>(?:Dr|Mr|Mrs|Ms|Miss|Madame|Prof)\.? )?(?P<first>[A-ZÀ-Þ][\w-]*)(?: (?:de |van |von )*[A-ZÀ-Þ][\w-]*)*")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,14 @@ _ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "st", "prof", "vs", "e.g", "i.e", "a.
 _CLAUSE = re.compile(
     r"(?:,|;)?\s+(?:and|but|so|because)\s+(?=(?:I|I'm|I've|my|we|we're|our)\b)|;\s+|,\s+(?=(?:my|our)\s+\w+\s+(?:is|are|was)\b)", re.IGNORECASE
 )
+_COMPANY = re.compile(r"(?:(?:my|our|the) )?(?:[a-z]+ )?(?:[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+)?|[a-z]+)", re.IGNORECASE)
+"""*Sunniva and I*, *my brother and I*: one subject, not two clauses."""
+_NOBODY = {
+    "it", "this", "that", "there", "here", "he", "she", "they", "what", "who", "which", "where", "when", "how", "why", "everything", "everyone",
+    "everybody", "nothing", "nobody", "something", "someone", "somebody", "anything", "anyone", "one", "everywhere", "life", "love", "time", "work",
+    "today", "tomorrow", "yesterday", "thanks", "sounds", "looks", "seems", "weather", "traffic", "music", "art", "nature", "money", "hope", "all",
+}  # fmt: skip
+"""Of whom or what nothing is worth remembering by itself."""
 _MARKER = re.compile(
     r"^(?:(?:hi|hey|hello|oh|ok|okay|well|so|also|anyway|actually|btw|wow|yeah|yes|no|thanks|haha|lol|and|but|plus|honestly|sure|right)\b"
     r"(?:\s+(?:there|mel|again|so much))?|by the way|fyi|just so you know|one more thing|for your information|of course|in fact)\s*[,:!.–-]*\s+",
@@ -103,7 +111,8 @@ def _clauses(content: str) -> list[tuple[int, int, str]]:
     for start, end in _sentences(masked):
         sentence = masked[start:end]
         question = sentence.rstrip().endswith("?")
-        cuts = [0, *(at for clause in _CLAUSE.finditer(sentence) for at in (clause.start(), clause.end())), len(sentence)]
+        joints = [clause for clause in _CLAUSE.finditer(sentence) if not _COMPANY.fullmatch(sentence[: clause.start()].strip())]
+        cuts = [0, *(at for clause in joints for at in (clause.start(), clause.end())), len(sentence)]
         for begin, stop in zip(cuts[::2], cuts[1::2], strict=True):
             text = sentence[begin:stop]
             if question and not text.rstrip().endswith("?"):
@@ -139,14 +148,21 @@ def _worth(raw: str, words: list[str]) -> bool:
     """A statement worth keeping tells of the speaker, of something with a name or a number, or of a certain thing, in enough words."""
     content = [w for w in words if w not in _FILLER and w not in _FIRST]
     personal = any(w in _FIRST for w in words)
-    specific = bool(re.search(r"\d|(?<=[a-z,] )[A-Z][a-z]", raw))
+    specific = bool(re.search(r"\d|(?<=[a-z,] )[A-ZÀ-Þ][a-z]", raw))
     if words[0] in {"you", "you're", "your", "let's", "what", "how", "that's", "thanks", "congrats"}:
         return False
     if words[0] == "i" and len(words) > 1 and words[1] in _FEELING and not specific:
         return False
     if personal or specific:
         return len(words) >= 3 and len(content) >= (1 if personal else 2)
-    return len(content) >= 3 and (words[0] == "the" or voice.is_name(raw.split()[0]))
+    return (len(content) >= 3 and (words[0] == "the" or voice.is_name(raw.split()[0]))) or _of_somebody(raw.split())
+
+
+def _of_somebody(words: list[str]) -> bool:
+    """*Nimbus is afraid of umbrellas*: a dictionary word may be a name where it stands alone before its verb."""
+    if len(words) < 4 or not words[0][:1].isupper() or not words[0].isalpha() or words[0].lower() in _NOBODY:
+        return False
+    return words[1] in {"is", "was", "has", "had"} or voice.third_person_of(words[1])
 
 
 def content_words(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from lemminflect import getAllLemmas, getInflection
 USER = "user"
 """The speaker name that stands for the owner of the memory."""
 
-WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?|\d+|\s+|[^\sA-Za-z\d]")
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+|\s+|.")
 
 _TO_SECOND = {
     "i": "you",
@@ -58,7 +58,7 @@ KIN = (
 
 def words(text: str) -> list[str]:
     """The words of a text, lower case, without punctuation."""
-    return [w.lower() for w in re.findall(r"[A-Za-z]+(?:['’][A-Za-z]+)?|\d+", text)]
+    return [w.lower() for w in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+", text)]
 
 
 def is_adverb(word: str) -> bool:
@@ -88,6 +88,12 @@ def inflect(base: str, tag: str) -> str:
     """A verb's form for a Penn tag (`VBZ`, `VBD`); the base itself where none is known."""
     forms = getInflection(base, tag)
     return str(forms[0]) if forms else base
+
+
+def third_person_of(word: str) -> bool:
+    """Whether a word is a verb's form after a name: *sleeps*, not *sleep*, *blue* or *slept*."""
+    base = lemma(word) if word.islower() else None
+    return base is not None and word != base and word == inflect(base, "VBZ")
 
 
 def third_person(verb: str) -> str:

@@ -28,7 +28,7 @@ from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
 
 CHECKPOINT = "checkpoint.safetensors"
-_FELT = 1e-4
+_FELT = 1e-5
 """A word that no answer of a batch makes likelier than this adds nothing to the gradient."""
 
 

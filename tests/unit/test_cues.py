@@ -56,6 +56,40 @@ from engrain.memory.cues import cues, topics
         ("I want to paint the hall in sage green.", "What do I want to paint?", "the hall"),
         ("I lent my drill to Tom.", "Who did I lend my drill to?", "Tom"),
         ("My shoes are size 43.", "What size are my shoes?", "size 43"),
+        ("My boss, Ingrid Solheim, comes from Stavanger.", "Where does Ingrid Solheim come from?", "Stavanger"),
+        ("My boss, Ingrid Solheim, comes from Stavanger.", "Who is my boss?", "Ingrid Solheim"),
+        ("The conductor, Mr. Abelard, can't stand latecomers.", "What can't the conductor stand?", "latecomers"),
+        ("I share a flat with a guy called Tom who collects stamps.", "What does Tom collect?", "stamps"),
+        ("My friend Ann, who works at the zoo, has a parrot.", "Where does Ann work?", "at the zoo"),
+        ("My friend Ann, who works at the zoo, has a parrot.", "What does my friend have?", "a parrot"),
+        ("I have a neighbour who's a beekeeper.", "What is my neighbour's job?", "a beekeeper"),
+        ("Our nanny is called Ida and charges 15 pounds an hour.", "How much does our nanny charge?", "15 pounds an hour"),
+        ("I moved to Rome in 2019 and started a bakery there.", "What did I start?", "a bakery"),
+        ("My brother and I share a boat.", "What do my brother and I share?", "a boat"),
+        ("I had my tonsils out when I was nine.", "How old was I when I had my tonsils out?", "nine"),
+        ("I had my tonsils out when I was nine.", "What did I have?", "my tonsils out"),
+        ("I was ten when we moved to Leeds.", "How old was I when we moved to Leeds?", "ten"),
+        ("My knee hurts when I run.", "When does my knee hurt?", "when I run"),
+        ("I've been vegetarian since I was a student.", "Since when have I been vegetarian?", "I was a student"),
+        ("Dr. Silva wants me to take iron every evening.", "What does Dr. Silva want me to take?", "iron"),
+        ("I asked Tom to water the plants.", "What did I ask Tom to do?", "water the plants"),
+        ("Our neighbour lets us use her ladder.", "What does our neighbour let us use?", "her ladder"),
+        ("I painted the shed dark green last May.", "What colour is the shed?", "dark green"),
+        ("I planted four pear trees behind the barn.", "How many pear trees did I plant?", "four"),
+        ("I wear a size 38 jacket.", "What size jacket do I wear?", "38"),
+        ("I owe Ben 20 euros for the tickets.", "How much do I owe Ben for the tickets?", "20 euros"),
+        ("A fox lives under our shed.", "Where does a fox live?", "under our shed"),
+        ("My friend Leo opened a café on Mill Lane.", "Where did Leo open a café?", "on Mill Lane"),
+        ("I walked from Porto to Santiago with my son.", "Where did I walk?", "from Porto to Santiago"),
+        ("We're going to Chile for a month.", "How long are we going to Chile?", "for a month"),
+        ("I lost my hat on the ferry to Oslo.", "Where did I lose my hat?", "on the ferry to Oslo"),
+        ("My niece Élodie lives in Århus.", "Where does Élodie live?", "in Århus"),
+        ("My niece Élodie lives in Århus.", "What is my niece's name?", "Élodie"),
+        ("My laptop has a crack on it.", "What is on my laptop?", "a crack"),
+        ("The club is sponsored by the Lyle Trust.", "Who sponsors the club?", "the Lyle Trust"),
+        ("I'm scared of heights.", "What am I scared of?", "heights"),
+        ("My brother is proud of his garden.", "What is my brother proud of?", "his garden"),
+        ("Dinner is at six on weekdays.", "When is Dinner?", "at six on weekdays"),
     ],
 )
 def test_a_part_of_the_statement_is_asked_for(said: str, question: str, answer: str) -> None:
@@ -88,6 +122,21 @@ def test_questions_have_a_subordinate_form() -> None:
 def test_grammar_that_is_not_understood_gives_nothing() -> None:
     assert cues("Totally agree, Mel.") == []
     assert cues("") == []
+
+
+@pytest.mark.parametrize(
+    ("said", "never"),
+    [
+        ("The boy who lives next door plays drums.", "What does the boy who live?"),
+        ("Dr. Silva wants me to take iron.", "What does Dr. Silva want?"),
+        ("I walked from Porto to Santiago.", "Who did I walk from?"),
+        ("I lost my hat on the ferry to Oslo.", "Where did I lose my hat on the ferry?"),
+        ("We have been living here since we married.", "What have we been living?"),
+        ("My brother and I share a boat called Mistral.", "What called Mistral?"),
+    ],
+)
+def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:
+    assert never not in [cue.question for cue in cues(said)]
 
 
 def test_topics_lead_to_the_statement() -> None:

@@ -27,6 +27,11 @@ def texts(content: str, speaker: str = "user", listener: str | None = None) -> l
         ("I adopted a beagle. He is called Biscuit.", ["You adopted a beagle. He is called Biscuit."]),
         ("The spare key is under the blue flowerpot.", ["The spare key is under the blue flowerpot."]),
         ("Yusra works as a tree surgeon.", ["Yusra works as a tree surgeon."]),
+        ("Rocket is afraid of umbrellas.", ["Rocket is afraid of umbrellas."]),
+        ("Rocket sleeps on the green armchair.", ["Rocket sleeps on the green armchair."]),
+        ("Sunniva and I met in Glasgow.", ["Sunniva and you met in Glasgow."]),
+        ("My brother and I share a boat, and I sail it.", ["Your brother and you share a boat.", "You sail it."]),
+        ("Everything was great yesterday evening.", []),
         ("Sounds like a wonderful evening.", []),
         ("That's right, the weather.", []),
         ("Wow, that's cool! Thanks!", []),
@@ -39,6 +44,7 @@ def test_what_is_worth_remembering(said: str, expected: list[str]) -> None:
 
 
 def test_a_named_speaker_is_told_of_in_the_third_person() -> None:
+    assert texts("I drink café crème.", "José") == ["José drinks café crème."]
     assert texts("I love my job and I've met your brother.", "Gina", "Jon") == ["Gina loves Gina's job.", "Gina has met Jon's brother."]
 
 

@@ -4,8 +4,9 @@
 of it was written by a language model (Claude) for this repository, before anything was measured on it. So was `never.txt`: sixty
 questions that nothing answers, half of them about people and things that were spoken of.
 
-`unseen.jsonl` and `unseen_never.txt` are forty more in eight conversations and forty questions that nothing answers. They are for
-figures alone: what recall does is set with the hundred in view, never with these.
+`more.jsonl` is forty more in eight conversations, with forty questions that nothing answers: they showed what the grammar did not
+understand. `unseen.jsonl` is thirty again, with thirty questions that nothing answers. They are for figures alone: whoever looks at
+what became of them one by one writes new ones.
 """
 
 from __future__ import annotations
@@ -84,5 +85,6 @@ def _fact(record: dict[str, Any]) -> Fact:
 TOLD = (
     Told(),
     Told("told-taught", "the same, with questions that a teacher wrote", taught=True),
-    Told("told-unseen", "forty more, with which nothing was ever set", of="unseen", never="unseen_never"),
+    Told("told-more", "forty more, after which the grammar was mended", of="more", never="more_never"),
+    Told("told-unseen", "thirty that nothing was ever set by", of="unseen", never="unseen_never"),
 )

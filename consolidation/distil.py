@@ -20,7 +20,7 @@ import numpy as np
 
 from engrain.consolidation.unknowns import QUESTIONS
 from engrain.memory import voice
-from engrain.memory.answer_type import AnswerType, answer_type, fits
+from engrain.memory.answer_type import AnswerType, akin, answer_type, fits
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import READ, UNKNOWN, reading
 from engrain.memory.cues import Cue, cues, topics
@@ -359,7 +359,11 @@ def _survives(source: Source, ask: _Asked, answer: str) -> bool:
 def _of_its_kind(source: Source, ask: _Asked) -> bool:
     """Whether a question asks for the kind of answer that the fact's grammar sees in it: not *Who stole it?* for a place."""
     meant, kind = content_words(ask.answer), answer_type(ask.question)
-    kinds = {answer_type(cue.question) for cue in cues(source.asked) if content_words(cue.answer) == meant}
+    asked = cues(source.asked)
+    kinds = {answer_type(cue.question) for cue in asked if content_words(cue.answer) == meant}
+    part_of = [cue for cue in asked if set(meant) < set(content_words(cue.answer))]
+    if not kinds and part_of and not any(akin(ask.question, cue.question) for cue in part_of):
+        return False
     names = {AnswerType.PERSON, AnswerType.THING}  # *Who is ...?*, *What is ... called?*
     if set(meant) <= set(content_words(ask.question.replace("'s", ""))):
         return False

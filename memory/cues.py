@@ -225,7 +225,7 @@ def topics(asked: str) -> list[str]:
     if parsed is not None and not parsed.pronoun:
         found.append(_lower_first(parsed.subject))
     if parsed is not None and parsed.verb not in _COPULA:
-        found += [obj for obj in (_object(parsed),) if obj and len(obj.split()) <= 5]
+        found += [obj for obj in (_object(parsed),) if obj and len(obj.split()) <= 5 and not _is_participle(obj.split()[0])]
     found += re.findall(r"(?<=[a-z,] )[A-ZÀ-Þ][\w']+(?: [A-ZÀ-Þ][\w']+)*", sentence)
     seen: set[str] = set()
     return [t for t in found if len(t) > 2 and not (t.lower() in seen or seen.add(t.lower()))]  # type: ignore[func-returns-value]
@@ -674,7 +674,9 @@ def _timed(phrase: str) -> tuple[str, str]:
 
 
 def _object(clause: _Clause) -> str:
-    return _phrases(_first_clause(clause.rest))[0]
+    found = _phrases(_first_clause(clause.rest))[0]
+    coloured = _COLOURED.match(found) if lemma(clause.verb) in _PAINTING else None
+    return coloured["thing"] if coloured else found
 
 
 def _first_phrase(rest: tuple[str, ...]) -> tuple[str, str]:

@@ -132,6 +132,9 @@ def test_what_a_fact_says_is_of_its_kind_whatever_the_words() -> None:
         ("My cello teacher is Madame Brossard.", "What is the name of Madame Brossard's mother?", "Madame Brossard", False),
         ("My cello teacher is Madame Brossard.", "What is the name of my cello teacher?", "Madame Brossard", True),
         ("Our kitchen is painted mustard yellow.", "What colour is our kitchen?", "mustard yellow", True),
+        ("We moved into a small house in Leith.", "Who moved into a house?", "Leith", False),
+        ("We moved into a small house in Leith.", "What is the name of the house?", "Leith", False),
+        ("We moved into a small house in Leith.", "Which town did we move to?", "Leith", True),
     ],
 )
 def test_a_written_question_must_ask_for_what_the_grammar_sees(said: str, question: str, answer: str, kept: bool) -> None:

@@ -142,6 +142,8 @@ def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) 
 def test_topics_lead_to_the_statement() -> None:
     assert topics("My piano lesson is every Thursday at six.")[0] == "my piano lesson"
     assert "Porto" in topics("My sister Ines lives in Porto.")
+    assert topics("I got promoted in May.") == ["May"]
+    assert "the shed" in topics("I painted the shed dark green.")
 
 
 def test_what_stands_before_the_subject_is_asked_for_too() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 
 from engrain.consolidation.unknowns import QUESTIONS
 from engrain.memory import voice
-from engrain.memory.answer_type import AnswerType, akin, answer_type, fits
+from engrain.memory.answer_type import CALENDAR, AnswerType, akin, answer_type, fits
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import READ, UNKNOWN, reading
 from engrain.memory.cues import Cue, cues, topics
@@ -83,10 +83,7 @@ _TYPED = {"When": ("On what day", "What date"), "Where": ("In which place", "Whi
 """Other question words for the same kind of answer."""
 _PHRASINGS = 8
 """What a fact's phrasings are filled up to with further forms, where its grammar gives fewer."""
-_DATE_WORD = re.compile(
-    r"\d|day\b|month|week|year|noon|morning|evening|january|february|march|april|may|june|july|august|september|october|november|december",
-    re.IGNORECASE,
-)
+_DATE_WORD = re.compile(rf"\d|day\b|month|week|year|noon|morning|evening|{CALENDAR}", re.IGNORECASE)
 _NO_UNIT = "is|are|was|were|will|has|had|and|or|of|to|for|at|in|on|from|we|my|our"
 """Words behind a number that do not belong to it."""
 _COVERED = 4

@@ -21,8 +21,10 @@ class AnswerType(StrEnum):
     THING = "thing"  # anything else
 
 
+CALENDAR = r"january|february|march|april|may|june|july|august|september|october|november|december|(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+"""Months and days, as a pattern."""
 _TIMES = (
-    r"january|february|march|april|may|june|july|august|september|october|november|december|(?:mon|tues|wednes|thurs|fri|satur|sun)day|spring|summer|"
+    rf"{CALENDAR}|spring|summer|"
     r"autumn|fall|winter|morning|afternoon|evening|night|noon|midnight|year|month|week|weekend|day|today|tomorrow|yesterday|every|ago|last|next|"
     r"christmas|easter|birthday|o'clock|daily|weekly|monthly|once|twice|always|never|before|after|breakfast|lunch|dinner|dawn|dusk|hour|minute|weekday|century|decade"
 )
@@ -40,7 +42,7 @@ _PLACES = (
 )
 _WHAT = r"\b(?:what|which)\b"
 _ASKS = (
-    (AnswerType.COLOUR, re.compile(r"\b(?:what|which) colou?rs?\b")),
+    (AnswerType.COLOUR, re.compile(rf"{_WHAT} colou?rs?\b")),
     (
         AnswerType.TIME,
         re.compile(
@@ -56,9 +58,9 @@ _ASKS = (
             r"(?:number|postcode|pin|costs?|price|fee|rent|salary|wages?|budget|earn|charge|weigh)\b"
         ),
     ),
-    (AnswerType.PLACE, re.compile(rf"\bwhere\b|\b(?:what|which) (?:{_PLACES})\b")),
+    (AnswerType.PLACE, re.compile(rf"\bwhere\b|{_WHAT} (?:{_PLACES})\b")),
     (AnswerType.PERSON, re.compile(r"\bwho(?:m|se)?\b")),
-    (AnswerType.THING, re.compile(r"\b(?:what|which)\b")),
+    (AnswerType.THING, re.compile(_WHAT)),
     (AnswerType.WAY, re.compile(r"\b(?:how|why)\b")),
 )
 _HOLDS = {
@@ -73,11 +75,8 @@ _LONE_NAME = re.compile(r"[A-ZÀ-Þ][a-z]+")
 """*April* may be somebody."""
 _WHEN = re.compile(_MOMENT)
 _YEAR = re.compile(r"(?:in )?(?:19|20)\d\d")
-_MONEY = re.compile(r"(?:\bpounds?|\beuros?|\bdollars?|\bcents?|[£€$])(?:\b|(?=\d)|$)")
-_DATED = re.compile(
-    r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:mon|tues|wednes|thurs|fri|satur|sun)days?|ago|last|next|"
-    r"yesterday|today|tomorrow)\b"
-)
+_MONEY = re.compile(r"[£€$]|\b(?:pound|euro|dollar|cent)s?\b")
+_DATED = re.compile(rf"\b(?:(?:{CALENDAR})s?|ago|last|next|yesterday|today|tomorrow)\b")
 """Of these a moment has one; without, it may be a number."""
 _TIMELY = re.compile(
     r"\b(?:when|dates?|days?|\w+days?|times?|deadline|due|schedule|timetable|months?|years?|seasons?|weeks?|evenings?|mornings?|afternoons?|nights?|"
@@ -87,7 +86,7 @@ _TIMELY = re.compile(
 _NAMED = re.compile(r"\bcalled\b|\bnamed?\b|\bnames\b")
 _NAMELESS = re.compile(r"(?:an?|my|your|our|his|her|their) [a-z' -]+")
 """Somebody or something described: *your brother* is nobody's name."""
-_DEED = re.compile(rf"{_WHAT.replace('|which', '')} (?:do|does|did) |\bwhat (?:is|are|was|were|am)\b.* \w+ing\b")
+_DEED = re.compile(r"\bwhat (?:do|does|did) |\bwhat (?:is|are|was|were|am)\b.* \w+ing\b")
 """What somebody does something to: *What does Olivier eat?*"""
 _SENTENCE = re.compile(r"(?:you|i|we|they|he|she|it) ")
 _NUMBERED = re.compile(r"\b(?:number|code|pin|digits?|combination|password|passcode|key|year|date|age|time|sum|amount|total|score|size|model)s?\b")

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from engrain.memory.answer_type import COLOURS
+from engrain.memory.answer_type import CALENDAR, COLOURS
 from engrain.memory.simplify import simpler
-from engrain.memory.voice import KIN, capital, inflect, is_adverb, lemma
+from engrain.memory.voice import COMPANY, KIN, TITLES, capital, inflect, is_adverb, lemma
 
 _COPULA = {"is", "are", "was", "were", "am"}
 _MODAL = {"can", "could", "will", "would", "should", "must", "may", "might", "has", "have", "had", "can't", "cannot", "won't", "couldn't"}
@@ -23,8 +23,7 @@ _PREPOSITIONS = {
     "until", "during", "under", "over", "through", "around", "between", "every", "against", "behind", "towards",
 }  # fmt: skip
 _TIME_WORD = (
-    r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|may|june|july|august|september|"
-    r"october|november|december|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|"
+    rf"{CALENDAR}|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|"
     r"autumn|days?|o'clock|am|pm|christmas|easter|\d{1,2}:\d\d|(?:19|20)\d\d"
 )
 _TIME = re.compile(rf"\b(?:{_TIME_WORD})s?\b", re.IGNORECASE)
@@ -40,8 +39,7 @@ _BARE_TIME = re.compile(
 _ACTIVITY = re.compile(r"^(?P<object>(?:my|our|his|her|the|an?) .+?) (?P<doing>[a-z]{2,}ing)$")
 """*my left wrist skiing*: what was being done stands behind the object."""
 _PERSON_NOUN = re.compile(rf"\b(?:{KIN})$", re.IGNORECASE)
-_PERSON_TITLE = re.compile(r"^(?:Dr|Mr|Mrs|Ms|Prof)\.? ")
-_TITLED = re.compile(r"\b(?:Dr|Mr|Mrs|Ms|Miss|Madame|Prof)\b")
+_TITLED = re.compile(rf"\b(?:{TITLES})\b")
 _NAMED_KIN = re.compile(r"^(?P<owner>My|Our|[A-ZÀ-Þ]\w+'s) (?P<noun>(?:[a-z]+ ){0,2}[a-z]+),? (?P<name>[A-ZÀ-Þ]\w+(?: [A-ZÀ-Þ]\w+)?),?$")
 _CALLED = re.compile(
     r"\b(?:(?:have|had|got|adopted|bought|own|is|has) )?(?:an?|my|our|the) (?P<noun>(?:[a-z]+ ){0,2}[a-z]+)"
@@ -58,7 +56,6 @@ _IN_COLOUR = re.compile(rf"^(?:[a-z]+ )?(?:{COLOURS})$")
 _GIVING = {"give", "lend", "sell", "send", "show", "teach", "pay", "write", "owe", "offer", "lease"}
 """What is done *to* somebody."""
 _CALLED_SO = re.compile(r"^(?P<what>(?:an?|the|my|our|his|her) .+?) (?:called|named) (?P<name>[A-ZÀ-Þ].*)$")
-_COLOUR = re.compile(r"^(?:(?:[a-z]+ )?(?:white|black|grey|gray|red|green|blue|yellow|orange|purple|violet|pink|brown|beige|turquoise|gold|silver))$")
 _MEASURED = re.compile(r"^(?P<kind>size|number|room|platform|gate|seat) (?P<value>\d\S*|[A-ZÀ-Þ]\d\S*)$")
 _ASIDE = re.compile(r"^(?P<first>.+?), (?:and )?(?P<thing>(?:the|its) (?:[a-z]+ ){0,2}?[a-z]+) (?P<be>is|are) (?P<value>.+)$")
 _COLOURED = re.compile(
@@ -73,23 +70,8 @@ _DURATION = re.compile(
     rf"^(?:an?|{_COUNT}|several|a few|a couple of|half an|the whole) (?:minute|hour|day|night|weekend|week|fortnight|month|year|decade)s?$"
 )
 _WANTING = {
-    "want",
-    "ask",
-    "tell",
-    "remind",
-    "need",
-    "expect",
-    "allow",
-    "advise",
-    "teach",
-    "help",
-    "invite",
-    "order",
-    "encourage",
-    "force",
-    "urge",
-    "get",
-}
+    "want", "ask", "tell", "remind", "need", "expect", "allow", "advise", "teach", "help", "invite", "order", "encourage", "force", "urge", "get",
+}  # fmt: skip
 _LETTING = {"let", "make", "help"}
 _COMING = {"come", "fly", "drive", "travel", "move", "sail", "walk", "return", "originate", "hail"}
 _LOCATED = {
@@ -309,7 +291,8 @@ def _verb_position(tokens: list[str], pronoun: bool) -> int | None:
 
 def _with_me(tokens: list[str]) -> int:
     """Where the verb is looked for after *my brother and I*; 0 where there is no such subject."""
-    return next((at + 1 for at in range(2, min(6, len(tokens) - 2)) if tokens[at] == "I" and tokens[at - 1] == "and"), 0)
+    and_i = next((at for at in range(2, min(8, len(tokens) - 2)) if tokens[at] == "I" and tokens[at - 1] == "and"), 0)
+    return and_i + 1 if and_i and COMPANY.fullmatch(_text(tokens[: and_i - 1])) else 0
 
 
 def _is_participle(word: str) -> bool:
@@ -427,7 +410,7 @@ def _reversed(clause: _Clause) -> Iterator[Cue]:
     if clause.verb in _COPULA:
         if clause.rest[0].lower() in _SPOTS and clause.subject.split(" ", 1)[0].lower() in {"a", "an", "some", "two", "three"}:
             yield Cue(f"What {clause.verb} {rest}?", _lower_first(clause.subject), reversed=True)
-        if _PERSON_TITLE.match(rest) or (rest[:1].isupper() and _PERSON_NOUN.search(clause.asked_subject)):
+        if _TITLED.match(rest) or (rest[:1].isupper() and _PERSON_NOUN.search(clause.asked_subject)):
             yield Cue(f"Who is {rest}?", clause.asked_subject, reversed=True)
     elif lemma(clause.verb) not in (None, clause.verb) and clause.verb not in _MODAL:
         yield Cue(f"{'Who' if person else 'What'} {clause.verb} {rest}?", _lower_first(clause.subject), reversed=True)
@@ -444,7 +427,7 @@ def _predicate(clause: _Clause) -> Iterator[Cue]:
     rest = clause.rest
     if rest[0].lower().endswith("ing"):
         yield from _around(be, subject, rest[0], rest[1:], f"What {be} {subject} doing?")
-    elif len(rest) > 1 and _is_participle(rest[0]) and _COLOUR.match(_text(rest[1:])):
+    elif len(rest) > 1 and _is_participle(rest[0]) and _IN_COLOUR.match(_text(rest[1:])):
         for wh, after in (("What", rest[0]), ("What colour", rest[0]), ("What colour", "")):
             yield _ask(wh, be, subject, after, _text(rest[1:]))
     elif (len(rest) > 1 and _is_participle(rest[0])) or _has_complement(rest):
@@ -546,7 +529,7 @@ def _around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whol
             yield _ask("Where", auxiliary, subject, f"{before} from", inner)
         elif preposition == "in" and inner[:1].isdigit():
             yield _ask("What", auxiliary, subject, f"{before} in", inner)
-        elif preposition == "in" and _IN_COLOUR.search(inner):
+        elif preposition == "in" and _IN_COLOUR.match(inner):
             yield _ask("What colour", auxiliary, subject, f"{before} in", inner)
         elif preposition == "to" and lemma(first) in _GIVING:
             yield _ask("Who", auxiliary, subject, f"{before} to", inner)
@@ -646,7 +629,7 @@ def _phrases(rest: tuple[str, ...]) -> tuple[str, list[tuple[str, str]]]:
             and at + 1 < len(rest)
             and not time_continues
             and (at == 0 or rest[at - 1].lower() not in _PREPOSITIONS)
-            and not (low == "to" and rest[at - 1].lower() in _WAYS)
+            and not (at and low == "to" and rest[at - 1].lower() in _WAYS)
         ):
             groups.append([])
         groups[-1].append(token)
@@ -696,7 +679,7 @@ def _is_time(phrase: str) -> bool:
 def _is_person(subject: str, complement: str) -> bool:
     subject = subject.removesuffix("'s name")
     capital = complement[:1].isupper() and len(complement.split(",")[0].split()) <= 3
-    return bool(_PERSON_TITLE.match(complement)) or bool(capital and _PERSON_NOUN.search(subject))
+    return bool(_TITLED.match(complement)) or bool(capital and _PERSON_NOUN.search(subject))
 
 
 def _is_name(subject: str) -> bool:

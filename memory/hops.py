@@ -11,11 +11,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engrain.memory.statements import content_words
-from engrain.memory.voice import KIN, is_name, words
+from engrain.memory.voice import KIN, TITLES, is_name, words
 
 _OTHERS = r"(?!(?:What|Who|Where|When|How|That|It|There|Here|He|She)'s)[A-ZÀ-Þ][\w-]+(?: [A-ZÀ-Þ][\w-]+)?'s"
 _DESCRIBED = re.compile(rf"\b(?:my|our|{_OTHERS}) (?:[a-z-]+ ){{0,2}}?(?:{KIN})\b(?!-)")
-_NAME = re.compile(r"\b(?P<title>(?:Dr|Mr|Mrs|Ms|Miss|Madame|Prof)\.? )?(?P<first>[A-ZÀ-Þ][\w-]*)(?: (?:de |van |von )*[A-ZÀ-Þ][\w-]*)*")
+_NAME = re.compile(rf"\b(?P<title>(?:{TITLES})\.? )?(?P<first>[A-ZÀ-Þ][\w-]*)(?: (?:de |van |von )*[A-ZÀ-Þ][\w-]*)*")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from engrain.memory.voice import KIN, capital
+from engrain.memory.voice import KIN, TITLES, capital
 
-_NAME = r"(?:(?:Dr|Mr|Mrs|Ms|Miss|Madame|Prof)\.? )?[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+)*"
+_NAME = rf"(?:(?:{TITLES})\.? )?[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+)*"
 _APPOSED = re.compile(rf"^(?P<who>(?:My|Our|The|[A-ZÀ-Þ]\w+'s) (?:[a-z-]+ ){{0,3}}?[a-z-]+), (?P<name>{_NAME}), (?P<rest>[a-z].+)$")
 """*My boss, Ingrid Solheim, comes from Stavanger.*"""
 _RELATIVE = re.compile(rf"\b(?P<who>{_NAME}|(?:[Mm]y|[Oo]ur) (?:[a-z-]+ )?(?:{KIN})(?: [A-ZÀ-Þ][\w'-]+)?),? who(?P<rest> [a-z]+ .+|'s .+)$")

@@ -16,8 +16,6 @@ _ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "st", "prof", "vs", "e.g", "i.e", "a.
 _CLAUSE = re.compile(
     r"(?:,|;)?\s+(?:and|but|so|because)\s+(?=(?:I|I'm|I've|my|we|we're|our)\b)|;\s+|,\s+(?=(?:my|our)\s+\w+\s+(?:is|are|was)\b)", re.IGNORECASE
 )
-_COMPANY = re.compile(r"(?:(?:my|our|the) )?(?:[a-z]+ )?(?:[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+)?|[a-z]+)", re.IGNORECASE)
-"""*Sunniva and I*, *my brother and I*: one subject, not two clauses."""
 _NOBODY = {
     "it", "this", "that", "there", "here", "he", "she", "they", "what", "who", "which", "where", "when", "how", "why", "everything", "everyone",
     "everybody", "nothing", "nobody", "something", "someone", "somebody", "anything", "anyone", "one", "everywhere", "life", "love", "time", "work",
@@ -111,8 +109,7 @@ def _clauses(content: str) -> list[tuple[int, int, str]]:
     for start, end in _sentences(masked):
         sentence = masked[start:end]
         question = sentence.rstrip().endswith("?")
-        joints = [clause for clause in _CLAUSE.finditer(sentence) if not _COMPANY.fullmatch(sentence[: clause.start()].strip())]
-        cuts = [0, *(at for clause in joints for at in (clause.start(), clause.end())), len(sentence)]
+        cuts = _cuts(sentence)
         for begin, stop in zip(cuts[::2], cuts[1::2], strict=True):
             text = sentence[begin:stop]
             if question and not text.rstrip().endswith("?"):
@@ -121,6 +118,16 @@ def _clauses(content: str) -> list[tuple[int, int, str]]:
             if text[lead:].strip():
                 out.append((start + begin + lead, start + stop, text[lead:].strip()))
     return out
+
+
+def _cuts(sentence: str) -> list[int]:
+    """Where each clause of a sentence begins and ends; *my brother and I* stay together."""
+    cuts = [0]
+    for joint in _CLAUSE.finditer(sentence):
+        begun = sentence[cuts[-1] : joint.start()]
+        if not voice.COMPANY.fullmatch(begun[_lead(begun) :].strip()):
+            cuts += [joint.start(), joint.end()]
+    return [*cuts, len(sentence)]
 
 
 def _sentences(text: str) -> list[tuple[int, int]]:

@@ -54,6 +54,12 @@ KIN = (
     r"guy|man|woman|girl|boy|lady|person"
 )
 """Words for a person, as a pattern: kin, friends, trades."""
+TITLES = "Dr|Mr|Mrs|Ms|Miss|Madame|Prof"
+"""What may stand before a name, as a pattern."""
+_NAME = r"[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+)?"
+_SOMEBODY = rf"(?:(?:[Mm]y|[Oo]ur|[Tt]he) (?:(?:[a-z]+ )?(?:{KIN})|[a-z]+)(?: {_NAME})?|{_NAME})"
+COMPANY = re.compile(rf"{_SOMEBODY}(?:, {_SOMEBODY})*")
+"""Those who come before *and I* in one subject: *my brother and I*, *Sunniva and I*; not *it rained and I*."""
 
 
 def words(text: str) -> list[str]:

@@ -1,8 +1,7 @@
 """`engrain bench write`: seconds until facts are recalled in phrasings never trained, ours and others', in one run.
 
 Each contender runs alone in a process of its own. Others stop at a multiple of our time; what they have not reached then is
-reported as more than that. What is done is kept beside the output, so that a run that was interrupted goes on where it was; without
-its first line, ours is measured again beside contenders that are there.
+reported as more than that. What is done is kept beside the output, so that a run that was interrupted goes on where it was.
 """
 
 from __future__ import annotations

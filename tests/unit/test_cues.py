@@ -133,6 +133,8 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("I lost my hat on the ferry to Oslo.", "Where did I lose my hat on the ferry?"),
         ("We have been living here since we married.", "What have we been living?"),
         ("My brother and I share a boat called Mistral.", "What called Mistral?"),
+        ("Ines left and I watched a film.", "What did Ines left and I watch?"),
+        ("I went to Leeds by train.", "What did I go?"),
     ],
 )
 def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:

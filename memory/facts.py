@@ -61,9 +61,13 @@ def digest(owner: str, text: str) -> str:
     return hmac.new(owner.encode(), " ".join(words(text)).encode(), hashlib.sha256).hexdigest()
 
 
+_LIVE = (Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None))
+"""What is told: neither erased nor corrected."""
+
+
 def live_facts(db: DbSession, owner: str, state: FactState | None = None) -> list[Fact]:
     """An owner's facts that are not erased, the oldest first; only those in `state` where it is given."""
-    query = select(Fact).where(Fact.owner == owner, Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None))
+    query = select(Fact).where(Fact.owner == owner, *_LIVE)
     if state is not None:
         query = query.where(Fact.state == state)
     return list(db.exec(query.order_by(col(Fact.id))))
@@ -73,7 +77,7 @@ def live_facts_said(db: DbSession, owner: str) -> list[tuple[Fact, str]]:
     """The same, each with the id of the session it was said in."""
     said_in = col(Message.session_id)
     query = select(Fact, said_in).join(Message, col(Message.id) == col(Fact.message_id), isouter=True)
-    query = query.where(Fact.owner == owner, Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None)).order_by(col(Fact.id))
+    query = query.where(Fact.owner == owner, *_LIVE).order_by(col(Fact.id))
     return [(fact, session or "") for fact, session in db.exec(query)]
 
 
@@ -93,7 +97,7 @@ def facts_of(db: DbSession, owner: str, module_id: str) -> list[Fact]:
         select(Fact)
         .join(ModuleFact, col(ModuleFact.fact_id) == col(Fact.id))
         .where(ModuleFact.module_id == module_id, ModuleFact.owner == owner, Fact.owner == owner)
-        .where(Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None))
+        .where(*_LIVE)
     )
     return list(db.exec(query.order_by(col(Fact.id))))
 
@@ -137,7 +141,7 @@ def probed(db: DbSession, owner: str, module_id: str) -> tuple[list[Probe], dict
         .join(Fact, col(Fact.id) == col(Probe.fact_id))
         .join(Module, col(Module.job_id) == col(Probe.job_id))
         .where(Module.id == module_id, Module.owner == owner, Probe.owner == owner, Fact.owner == owner)
-        .where(Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None))
+        .where(*_LIVE)
         .order_by(col(Probe.id))
     )
     rows = db.exec(query).all()

@@ -14,14 +14,14 @@ demo: $(VENV)/.installed  ## set up, then talk, consolidate and answer from the 
 
 test: check  ## set up, then every check: lint, types, unit tests, real model, wheel
 	$(BIN)/engrain models fetch
-	$(BIN)/python -m pytest tests/integration tests/e2e
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/integration tests/e2e
 
 check: $(VENV)/.dev  ## set up, then lint, types, structure and unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
 
 $(VENV)/.venv:
 	$(PYTHON) -m venv $(VENV)

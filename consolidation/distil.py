@@ -20,7 +20,8 @@ import numpy as np
 
 from engrain.consolidation.unknowns import QUESTIONS
 from engrain.memory import voice
-from engrain.memory.answer_type import CALENDAR, AnswerType, akin, answer_type, fits
+from engrain.memory.akin import akin
+from engrain.memory.answer_type import CALENDAR, AnswerType, answer_type, fits
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import READ, UNKNOWN, reading
 from engrain.memory.cues import Cue, cues, topics

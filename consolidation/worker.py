@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, stop)
     import torch
 
-    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
+    torch.set_num_threads(settings.threads or processors())
     try:
         outcome = _TASKS[task](Memory(settings), owner, stopping=stop.asked)
     except JobBusy as busy:
@@ -117,10 +117,15 @@ class _Stop:
         return self._asked
 
 
+def processors() -> int:
+    """How many processors this process may use: a container or taskset may give it fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _environment(settings: Settings) -> dict[str, str]:
     """The parent's environment with these settings."""
     values = {f"ENGRAIN_{name.upper()}": _text(value) for name, value in settings.model_dump(exclude={"chat_key"}).items()}
-    threads = str(settings.threads or os.cpu_count() or 1)
+    threads = str(settings.threads or processors())
     return {**os.environ, **values, "OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false", "PYTHONWARNINGS": "ignore"}
 
 

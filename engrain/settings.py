@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     lease: float = Field(default=60.0, gt=1)
     """Seconds after its last heartbeat at which a job's worker counts as dead."""
     threads: int = Field(default=0, ge=0)
-    """Threads of a consolidation worker; 0 for all cores."""
+    """Threads of a consolidation worker; 0 for all that the process may use."""
     nice: int = Field(default=10, ge=0, le=19)
     """How far a consolidation worker lowers its priority; above 0 it also waits for whatever else wants the processor (Linux: SCHED_IDLE)."""
 

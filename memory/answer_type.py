@@ -36,31 +36,31 @@ COLOURS = (
     r"red|green|blue|yellow|white|black|brown|grey|gray|pink|purple|orange|violet|beige|gold|golden|silver|turquoise|cream|crimson|navy|teal|tabby|"
     r"dark|light|blond|blonde|ginger|sage|mustard|maroon|lilac|indigo|olive|coral|copper|bronze|ivory"
 )
-_PLACES = (
+PLACES = (
     r"place|city|town|country|village|street|road|lake|building|room|house|address|region|area|floor|island|state|neighbou?rhood|location|"
     r"shop|station|airport|park|beach"
 )
-_WHAT = r"\b(?:what|which)\b"
+WHAT = r"\b(?:what|which)\b"
 _ASKS = (
-    (AnswerType.COLOUR, re.compile(rf"{_WHAT} colou?rs?\b")),
+    (AnswerType.COLOUR, re.compile(rf"{WHAT} colou?rs?\b")),
     (
         AnswerType.TIME,
         re.compile(
-            rf"\bwhen\b|\bhow (?:often|frequently)\b|{_WHAT} (?:day|date|time|year|month|season|week|weekday)s?\b"
-            rf"|{_WHAT} (?:evening|morning|\w+day)s? (?:is|are|was|do|does|did|will)\b"
+            rf"\bwhen\b|\bhow (?:often|frequently)\b|{WHAT} (?:day|date|time|year|month|season|week|weekday)s?\b"
+            rf"|{WHAT} (?:evening|morning|\w+day)s? (?:is|are|was|do|does|did|will)\b"
         ),
     ),
     (
         AnswerType.AMOUNT,
         re.compile(
             r"\bhow (?:many|much|old|tall|long|big|far|heavy|high|fast|large|wide|deep)\b"
-            rf"|{_WHAT} number\b|\bwhat(?:['’]s| (?:is|was|are|were|do|does|did))(?! the name)(?: [\w’'-]+){{0,6}}? "
+            rf"|{WHAT} (?:number|size)\b|\bwhat(?:['’]s| (?:is|was|are|were|do|does|did))(?! the name)(?: [\w’'-]+){{0,6}}? "
             r"(?:number|postcode|pin|costs?|price|fee|rent|salary|wages?|budget|earn|charge|weigh)\b"
         ),
     ),
-    (AnswerType.PLACE, re.compile(rf"\bwhere\b|{_WHAT} (?:{_PLACES})\b")),
+    (AnswerType.PLACE, re.compile(rf"\bwhere\b|{WHAT} (?:{PLACES})\b")),
     (AnswerType.PERSON, re.compile(r"\bwho(?:m|se)?\b")),
-    (AnswerType.THING, re.compile(_WHAT)),
+    (AnswerType.THING, re.compile(WHAT)),
     (AnswerType.WAY, re.compile(r"\b(?:how|why)\b")),
 )
 _HOLDS = {
@@ -83,13 +83,13 @@ _TIMELY = re.compile(
     r"anniversary|appointments?|slots?|shifts?|hours?|expir\w+|term|period|often|frequen\w+)\b"
 )
 """What asks for a time, though not with *when*."""
-_NAMED = re.compile(r"\bcalled\b|\bnamed?\b|\bnames\b")
+_PROPER = re.compile(rf"{WHAT} (?:school|college|university|airline|hospital|airport|country|city|town|village)s? (?!of\b)")
+"""What has a name of its own, or is told by one."""
+NAMED = re.compile(r"\bcalled\b|\bnamed?\b|\bnames\b")
 _NAMELESS = re.compile(r"(?:an?|my|your|our|his|her|their) [a-z' -]+")
 """Somebody or something described: *your brother* is nobody's name."""
-_DEED = re.compile(r"\bwhat (?:do|does|did) |\bwhat (?:is|are|was|were|am)\b.* \w+ing\b")
-"""What somebody does something to: *What does Olivier eat?*"""
 _SENTENCE = re.compile(r"(?:you|i|we|they|he|she|it) ")
-_NUMBERED = re.compile(r"\b(?:number|code|pin|digits?|combination|password|passcode|key|year|date|age|time|sum|amount|total|score|size|model)s?\b")
+NUMBERED = re.compile(r"\b(?:number|code|pin|digits?|combination|password|passcode|key|year|date|age|time|sum|amount|total|score|size|model)s?\b")
 """What a number like a year may be."""
 
 
@@ -111,7 +111,7 @@ def fits(question: str, answer: str) -> bool:
     (False, True)
     """
     kind, asked, stated, said = answer_type(question), question.lower(), answer.strip(" ."), answer.lower().strip(" .")
-    if _NAMED.search(asked) and _NAMELESS.fullmatch(stated[:1].lower() + stated[1:]):
+    if NAMED.search(asked) and _NAMELESS.fullmatch(stated[:1].lower() + stated[1:]):
         return False
     if kind is AnswerType.PERSON and _SENTENCE.match(said):
         return any(word[0].isupper() and word not in question for word in stated.split()[1:])
@@ -120,9 +120,11 @@ def fits(question: str, answer: str) -> bool:
     if kind is AnswerType.PLACE:
         return not _WHEN.fullmatch(said)
     if kind in (AnswerType.THING, AnswerType.WAY) and _YEAR.fullmatch(said):
-        return bool(_NUMBERED.search(asked))
+        return bool(NUMBERED.search(asked))
     if kind is AnswerType.THING and _moment(said):
-        return bool(_TIMELY.search(asked) or _LONE_NAME.fullmatch(stated))
+        return timely(question) or bool(_LONE_NAME.fullmatch(stated))
+    if kind is not AnswerType.PERSON and _PROPER.search(asked) and len(stated.split()) > 1:
+        return any(word[0].isupper() or word[0].isdigit() for word in stated.split()[1:])
     if kind is AnswerType.AMOUNT and "how many" in asked and _MONEY.search(said):
         return bool(_MONEY.search(asked))
     if kind is AnswerType.AMOUNT and _moment(said):
@@ -130,24 +132,9 @@ def fits(question: str, answer: str) -> bool:
     return kind not in _HOLDS or bool(_HOLDS[kind].search(said))
 
 
-def akin(question: str, other: str) -> bool:
-    """Whether two questions may have one answer, as far as words tell.
-
-    >>> akin("What does Olivier eat?", "Where is Olivier?"), akin("Which garage keeps my tyres?", "Where are the tyres?")
-    (False, True)
-    """
-    kinds = answer_type(question), answer_type(other)
-    if kinds[0] is kinds[1] or AnswerType.WAY in kinds:
-        return True
-    if AnswerType.THING not in kinds:
-        return set(kinds) == {AnswerType.PLACE, AnswerType.AMOUNT}  # a number may be where something is
-    plain, exact = (question, kinds[1]) if kinds[0] is AnswerType.THING else (other, kinds[0])
-    asked = plain.lower()
-    if exact is AnswerType.TIME:
-        return bool(_TIMELY.search(asked))
-    if exact is AnswerType.PLACE:
-        return not _DEED.search(asked) and not _NAMED.search(asked)
-    return True
+def timely(question: str) -> bool:
+    """Whether a question speaks of time; *What broke when I skied?* does not."""
+    return bool(_TIMELY.search(re.sub(r"(?<=[a-z] )when\b.*", "", question.lower())))
 
 
 def _moment(said: str) -> bool:

@@ -79,6 +79,23 @@ _FEELING = {
     "excited", "crazy", "passionate", "good", "bad", "interested", "intolerant", "famous", "keen", "responsible",
 }  # fmt: skip
 """What somebody is *of*, *to*, *about* or *in* something."""
+_TAUGHT = {
+    "course",
+    "class",
+    "classes",
+    "lesson",
+    "lessons",
+    "degree",
+    "exam",
+    "exams",
+    "diploma",
+    "certificate",
+    "workshop",
+    "PhD",
+    "master's",
+    "lectures",
+}
+"""What is *in* a subject, not in a place."""
 _STATES = {"live", "work"}
 """What somebody does in one place at a time."""
 _OF_SOMEBODY = re.compile(r"(?:My|Our|The|[A-ZÀ-Þ]\w+'s)\b")
@@ -449,6 +466,8 @@ def _of_phrase(deed: _Deed, index: int) -> Iterator[Cue]:
     elif preposition == "from" and inner[:1].isupper() and deed.base in _COMING:
         yield deed.ask("Where", f"{before} from", inner)
     elif preposition == "in" and inner[:1].isdigit():
+        yield deed.ask("What", f"{before} in", inner)
+    elif preposition == "in" and deed.obj.rsplit(" ", 1)[-1] in _TAUGHT:
         yield deed.ask("What", f"{before} in", inner)
     elif preposition == "in" and _IN_COLOUR.match(inner):
         yield deed.ask("What colour", f"{before} in", inner)

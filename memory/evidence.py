@@ -15,7 +15,8 @@ from difflib import SequenceMatcher
 from typing import Protocol
 
 from engrain.memory import voice
-from engrain.memory.answer_type import answer_type, fits
+from engrain.memory.akin import akin
+from engrain.memory.answer_type import NAMED, AnswerType, answer_type, fits
 from engrain.memory.cues import cues
 from engrain.memory.schema import Fact
 from engrain.memory.statements import content_words
@@ -44,6 +45,17 @@ _RELATIVES: tuple[tuple[set[str], set[str]], ...] = (
     ({"godfather", "godmother"}, {"godparent"}), ({"grandson", "granddaughter"}, {"grandchild", "grandchildren"}),
 )  # fmt: skip
 """Words for a relative, and what else somebody may be called who is one."""
+_SPOKEN_OF: tuple[tuple[set[str], set[str]], ...] = (
+    *_RELATIVES,
+    ({"solicitor", "lawyer", "attorney", "barrister"}, {"legal", "law"}), ({"accountant", "bookkeeper"}, {"tax", "taxe", "accounting", "book"}),
+    ({"headmaster", "headmistress", "headteacher", "principal"}, {"head"}), ({"dentist"}, {"teeth", "tooth", "dental"}),
+    ({"vet", "veterinarian"}, {"veterinary"}), ({"optician"}, {"eye", "glasse"}), ({"hairdresser", "barber"}, {"hair", "haircut", "salon"}),
+    ({"postcode", "zip"}, {"address"}), ({"maiden"}, set()), ({"salary", "wage"}, {"earn", "paid", "pay", "income", "make", "made"}),
+    ({"favourite", "favorite"}, {"love", "loved", "like", "liked", "best", "prefer", "enjoy", "adore", "fond", "crazy", "passion", "fan"}),
+)  # fmt: skip
+"""The same, with trades and attributes: what is not spoken of by one of its words, or by what goes with it, nobody told."""
+_WHICH = re.compile(r"(?:\w+ )?(?:what|which) (?P<what>\w+) ", re.IGNORECASE)
+"""*Which class …?* is answered by what is one in so many words."""
 _EMPTY = {"name", "named", "called", "you're", "i'm", "yes", "been", "currently"}
 
 
@@ -103,7 +115,30 @@ def of_kind(question: str, answer: str, facts: Sequence[Fact]) -> bool:
     if fits(question, answer):
         return True
     kind, said = answer_type(question), content_words(answer)
-    return any(answer_type(cue.question) is kind and content_words(cue.answer) == said for fact in facts for cue in cues(fact.asked))
+    if kind is AnswerType.WAY or (kind is AnswerType.THING and not NAMED.search(question)):
+        return False
+    same = [cue.question for fact in facts for cue in cues(fact.asked) if content_words(cue.answer) == said]
+    return any(answer_type(other) is kind and akin(question, other) for other in same)
+
+
+def fills(question: str, answer: str, fact: Fact) -> bool:
+    """Whether the part of a fact that an answer is, as its grammar has it, may be what a question asks for.
+
+    Of *My friend Goran opened a record shop*, *my friend* is who Goran is, and not what business he has.
+    """
+    said, found = _stems(answer), cues(fact.asked)
+    if (named := _WHICH.match(question)) and _stem(named["what"].lower()) in said:
+        return True
+    parts = [(_stems(cue.answer), cue) for cue in found]
+    held = [cue for words, cue in parts if words == said] or [cue for words, cue in parts if said < words]
+    if not held and answer_type(question) not in (AnswerType.THING, AnswerType.WAY) and recites(answer, fact):
+        held = found
+    told = answer_type(question) in (AnswerType.TIME, AnswerType.AMOUNT, AnswerType.COLOUR)  # these words themselves show
+    return not held or any(akin(question, cue.question) or (told and answer_type(cue.question) is AnswerType.THING) for cue in held)
+
+
+def _stems(text: str) -> set[str]:
+    return {_stem(word) for word in content_words(text)}
 
 
 class Saying(Protocol):
@@ -117,14 +152,14 @@ class Saying(Protocol):
 
 
 def strangers(question: str, facts: Sequence[Saying]) -> list[str]:
-    """The names in a question that no fact holds whole, and the relatives that none speaks of: nothing was said of them.
+    """The names in a question that no fact holds whole, and relatives, trades and attributes that none speaks of: nothing was said of them.
 
     >>> strangers("What is Ada Barlow's number?", []), strangers("How old is my uncle?", [])
     (['Ada Barlow'], ['uncle'])
     """
     plain = re.sub(r"\b(?:Mother|Father|New Year|Valentine)['’]s (?:Day|Eve)\b", "", question)
     names, asked = _names(plain), [_stem(w) for w in voice.words(plain)]
-    kin = [(word, also | called) for called, also in _RELATIVES for word in asked if word in called]
+    kin = [(word, also | called) for called, also in _SPOKEN_OF for word in asked if word in called]
     held = [[_stem(w) for w in voice.words(f"{fact.text} {fact.speaker}")] for fact in facts] if names or kin else []
     unknown = [name for name in names if not any(all(_among(_stem(w), words) for w in voice.words(name)) for words in held)]
     return unknown + [word for word, known in kin if not any(known & set(words) for words in held)]

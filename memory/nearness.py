@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from engrain.memory.answer_type import akin, answer_type
+from engrain.memory.akin import akin
+from engrain.memory.answer_type import answer_type
 from engrain.memory.schema import Fact, Probe
 from engrain.memory.vectors import Vectors, fill_embeddings, vectors_of
 from engrain.memory.voice import words
@@ -68,7 +69,8 @@ class Near:
         whole = max((one.nearness for one in found if words(one.answer) == words(fact.text)), default=-1.0)
         if not parts or parts[0].nearness <= whole - _WHOLE:
             return None
-        return next((one for one in parts if answer_type(one.question) is kind), parts[0]).answer
+        apt = [one for one in parts if akin(question, one.question)]
+        return next((one for one in apt if answer_type(one.question) is kind), (apt or parts)[0]).answer
 
 
 class Nearness:

@@ -11,7 +11,7 @@ from engrain.errors import InputError, ModuleError
 from engrain.memory.answer_type import answer_type
 from engrain.memory.bank.prompt import UNKNOWN
 from engrain.memory.consult import consult, declined
-from engrain.memory.evidence import Evidence, evidence_of, of_kind, strangers, supporting
+from engrain.memory.evidence import Evidence, evidence_of, fills, of_kind, strangers, supporting
 from engrain.memory.facts import facts_of
 from engrain.memory.hops import hops
 from engrain.memory.modules import require_module
@@ -19,6 +19,7 @@ from engrain.memory.router import Route, Router
 from engrain.memory.schema import Fact, Message, Module, ModuleState
 from engrain.memory.search import Found, Search
 from engrain.memory.store import Store
+from engrain.memory.wordings import other_words
 
 if TYPE_CHECKING:
     from engrain.memory.bank.bank import Answer, Bank
@@ -27,6 +28,8 @@ Mode = Literal["weights", "text", "hybrid"]
 
 _READ = 0.4
 """Least cosine similarity of a fact that vouches for what was read: farther off, it holds the words by chance."""
+_REWORDED = 2
+"""In so many other wordings a question is asked that has no answer."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ class Recall:
         `weights` asks the routed module and shows it nothing but the question; `text` lets the base model read the k facts
         found; `hybrid` asks the module, in the words of the nearest trained question too, and reads where it has no answer,
         or where a fresh fact is nearer than any module.
-        What is not known is asked in two or three hops where it describes somebody: who is that, and then by name.
+        What is not known is asked in other words, where there are some that modules were asked in, and then in two or three
+        hops where it describes somebody: who is that, and then by name.
         With the id of a `module` that one is asked, whatever the router says.
         Raises InputError for an empty question or an unknown mode, NotFoundError for a module that is not the owner's.
         """
@@ -79,7 +83,7 @@ class Recall:
         question = _checked(query, mode)
         out = self._once(question, owner, mode, k, module)
         if not out.known and module is None:
-            out = self._in_hops(question, owner, mode, k) or out
+            out = self._in_other_words(question, owner, mode, k) or self._in_hops(question, owner, mode, k) or out
         return replace(out, seconds=time.perf_counter() - started)
 
     def _once(self, question: str, owner: str, mode: Mode, k: int, module: str | None = None) -> Recollection:
@@ -102,6 +106,16 @@ class Recall:
         with self.store.read() as db:
             row = db.get(Module, module.id)
         return row is not None and row.state is ModuleState.LIVE
+
+    def _in_other_words(self, question: str, owner: str, mode: Mode, k: int) -> Recollection | None:
+        """The same question in the words that are nearest to what modules were asked when they were made."""
+        routes = [(self.router.route(one, owner), one) for one in other_words(question)]
+        near = sorted((route.score, one) for route, one in routes if route.module is not None)[-_REWORDED:]
+        for _, one in reversed(near):
+            out = self._once(one, owner, mode, k)
+            if out.known:
+                return replace(out, query=question, why=f"asked as {one!r}: {out.why}")
+        return None
 
     def _in_hops(self, question: str, owner: str, mode: Mode, k: int, most: int = 2) -> Recollection | None:
         """The question with somebody's name in place of a description of them; each hop may go to another module."""
@@ -150,7 +164,8 @@ class Recall:
         answer = self.bank.read(question, [note(f) for f in reversed(found)])
         facts = [f.fact for f in found]
         why = f"{len(found)} facts by text, the nearest {found[0].similarity:.2f}"
-        vouching = [f for fact in supporting(question, answer.text, facts) for f in found if f.fact is fact and f.similarity >= _READ]
+        holding = [fact for fact in supporting(question, answer.text, facts) if fills(question, answer.text, fact)]
+        vouching = [f for fact in holding for f in found if f.fact is fact and f.similarity >= _READ]
         if doubt := _doubt(question, answer, facts, vouching):
             return _nothing(question, mode, f"{why}; {doubt}", answer.prompt)
         confidence = max(0.0, min(1.0, answer.probability * vouching[0].similarity))
@@ -166,7 +181,7 @@ def _doubt(question: str, answer: Answer, facts: Sequence[Fact], vouching: Seque
     if names := strangers(question, facts):
         return f"no fact names {names[0]!r}"
     if not vouching:
-        return f"none of them, near enough, says {answer.text!r}"
+        return f"none of them, near enough, says {answer.text!r} to this"
     return "" if of_kind(question, answer.text, facts) else f"{answer.text!r} is no {answer_type(question)}"
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from engrain.memory.consult import consult
 from engrain.memory.evidence import strangers, supporting
 from engrain.memory.memory import Memory
 from engrain.memory.nearness import Near, Probed, Wording
+from engrain.memory.recall import Recall, Recollection
 from engrain.memory.schema import Fact, Trust
 
 
@@ -191,6 +194,23 @@ def test_a_module_that_is_named_is_asked_whatever_the_router_says(told: Memory) 
     assert told.recall("Who is my dentist?", mode="weights", module=module).modules == (module,)
     with pytest.raises(NotFoundError, match="'eve' has no module"):
         told.recall("Who is my dentist?", "eve", "weights", module=module)
+
+
+def test_what_is_not_known_is_asked_in_other_words(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert consolidate(told, "me").engrained_facts
+    asked, once = [], Recall._once
+
+    def only_in_trained_words(self: Recall, question: str, *rest: Any) -> Recollection:
+        asked.append(question)
+        return once(self, question, *rest) if question == "Who is my dentist?" else replace(nothing, query=question)
+
+    nothing = Recollection("", "weights", "I don't know.", 0.0, "none", (), (), "", 0.0)
+    monkeypatch.setattr(Recall, "_once", only_in_trained_words)
+    found = told.recall("Which dentist do I go to?", mode="weights")
+    assert (found.text, found.query, found.source) == ("Dr. Okafor", "Which dentist do I go to?", "weights")
+    assert found.why.startswith("asked as 'Who is my dentist?'")
+    assert asked == ["Which dentist do I go to?", "Who is my dentist?"]  # the nearest to what the module was asked comes first
+    assert not told.recall("Why is that so?", mode="weights").known
 
 
 def test_an_unknown_mode_lists_those_there_are(told: Memory) -> None:

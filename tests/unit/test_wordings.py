@@ -1,0 +1,64 @@
+"""A question in other words asks for the same, of the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from engrain.memory.wordings import other_words
+
+
+@pytest.mark.parametrize(
+    ("question", "other"),
+    [
+        ("What scares my dog?", "What is my dog afraid of?"),
+        ("What is Nimbus afraid of?", "What does Nimbus fear?"),
+        ("Who do we rent from?", "Who is our landlady?"),
+        ("Which dentist do I go to?", "Who is my dentist?"),
+        ("What's my sister's profession?", "What does my sister do for a living?"),
+        ("What do my parents do for a living?", "What is my parents' job?"),
+        ("What is my parents' job?", "What do my parents do for a living?"),
+        ("Who teaches me the cello?", "Who gives me the cello lessons?"),
+        ("How big are my feet?", "What is my shoe size?"),
+        ("Where did my camera go missing?", "Where did I lose my camera?"),
+        ("Who lent me the drill?", "Who did I borrow the drill from?"),
+        ("What position do I hold now?", "What was I promoted to?"),
+        ("What's the price of the ticket?", "How much does the ticket cost?"),
+        ("Where is my brother's home?", "Where does my brother live?"),
+        ("Which shade is the hall?", "Which shade is the hallway?"),
+        ("How old am I?", "What is my age?"),
+    ],
+)
+def test_the_same_is_asked_in_other_words(question: str, other: str) -> None:
+    assert other in other_words(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Where does my sister live?",
+        "What is our cat called?",
+        "Who is my landlord?",
+        "How much does the allotment cost?",
+        "When are my exams?",
+        "Who has my drill?",
+    ],
+)
+def test_names_and_owners_stay(question: str) -> None:
+    """Who is asked about, and whose it is, is in every wording; nobody else is."""
+    who = {"my", "our", "the"} & set(question.split())
+    others = other_words(question)
+    assert others
+    for other in others:
+        assert {"my", "our", "the", "I", "me", "we"} & set(other.split()) & who or {"I", "me", "we"} & set(other.replace("?", "").split()), other
+        assert not {"S", "O", "P", "T", "N", "X"} & set(other.replace("?", "").split()), other
+
+
+def test_nothing_is_made_up_for_what_the_tables_do_not_have() -> None:
+    assert other_words("Why did the chicken cross?") == []
+    assert other_words("") == []
+
+
+def test_the_question_itself_is_no_other_wording() -> None:
+    for question in ("What is my job?", "What's my job?", "Where are my keys?"):
+        assert question not in other_words(question)
+        assert "What is my job?" not in other_words("What's my job?")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from engrain.memory.answer_type import NAMED, NUMBERED, PLACES, WHAT, AnswerType, answer_type, timely
+from engrain.memory.answer_type import NAMED, NUMBERED, PLACES, AnswerType, answer_type, timely
 from engrain.memory.voice import KIN, TITLES
 
 _BE = r"(?:['’]s| is| are| was| were)"
@@ -28,7 +28,7 @@ _SITE = re.compile(
 )
 _SOMEWHERE = re.compile(r"^(?:what|which)\b.* (?:in|at|to|from|on|near|through)\?$")
 """*What did I adopt him from?* may be asked with *where*."""
-_DEED = re.compile(rf"\b(?:what|which [\w-]+) (?:do|does|did) |\bwhat (?:is|are|was|were|am)\b.* \w+ing\b")
+_DEED = re.compile(r"\b(?:what|which [\w-]+) (?:do|does|did) |\bwhat (?:is|are|was|were|am)\b.* \w+ing\b")
 """What somebody does something to: *What does Olivier eat?*"""
 _DOES = re.compile(rf"(?:what|which) (?!{_AUXILIARY})[a-z]+(?:s|ed)\b(?! {_AUXILIARY})")
 """*What lives under our heap?* asks for whoever does something."""
@@ -46,7 +46,8 @@ _BEFORE = r"(?:of|at|in|on|for|from|with|to)"
 _AFTER_HEAD = r"(?:called|named|again|now|at|in|of|for|on|with|that|who|which|i|we|my|our|these)\b"
 _MEASURES = {
     "many": r"how many|what number of", "long": r"how long|how much time", "old": r"how old|what age", "far": r"how far|distance",
-    "size": r"how (?:tall|big|high|large|wide|deep|small)|size", "heavy": r"how heavy|weighs?|weight", "fast": r"how fast|speed", "often": r"how often",
+    "size": r"how (?:tall|big|high|large|wide|deep|small)|size", "heavy": r"how heavy|weighs?|weight", "fast": r"how fast|speed",
+    "often": r"how often",
     "much": r"how much(?! time| do(?:es)? \w+ weigh)|costs?|price|fee|rent|salary|wages?|budget|earn|charge",
 }  # fmt: skip
 
@@ -69,7 +70,7 @@ def akin(question: str, other: str) -> bool:
         first, second = _measures(asked), _measures(beside)
         return not first or not second or bool(first & second)
     if AnswerType.THING not in kinds:
-        return _across({kind: text for kind, text in zip(kinds, (asked, beside), strict=True)})
+        return _across(dict(zip(kinds, (asked, beside), strict=True)))
     plain, exact = (asked, kinds[1]) if kinds[0] is AnswerType.THING else (beside, kinds[0])
     if exact is AnswerType.TIME:
         return timely(plain)

@@ -123,7 +123,7 @@ def fits(question: str, answer: str) -> bool:
         return bool(NUMBERED.search(asked))
     if kind is AnswerType.THING and _moment(said):
         return timely(question) or bool(_LONE_NAME.fullmatch(stated))
-    if kind is not AnswerType.PERSON and _PROPER.search(asked) and len(stated.split()) > 1:
+    if _PROPER.search(asked) and len(stated.split()) > 1:
         return any(word[0].isupper() or word[0].isdigit() for word in stated.split()[1:])
     if kind is AnswerType.AMOUNT and "how many" in asked and _MONEY.search(said):
         return bool(_MONEY.search(asked))

@@ -465,9 +465,7 @@ def _of_phrase(deed: _Deed, index: int) -> Iterator[Cue]:
         yield deed.ask("When", before, phrase)
     elif preposition == "from" and inner[:1].isupper() and deed.base in _COMING:
         yield deed.ask("Where", f"{before} from", inner)
-    elif preposition == "in" and inner[:1].isdigit():
-        yield deed.ask("What", f"{before} in", inner)
-    elif preposition == "in" and deed.obj.rsplit(" ", 1)[-1] in _TAUGHT:
+    elif preposition == "in" and (inner[:1].isdigit() or deed.obj.rsplit(" ", 1)[-1] in _TAUGHT):
         yield deed.ask("What", f"{before} in", inner)
     elif preposition == "in" and _IN_COLOUR.match(inner):
         yield deed.ask("What colour", f"{before} in", inner)

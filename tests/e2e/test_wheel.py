@@ -22,7 +22,12 @@ def test_the_wheel_works_from_another_folder(tmp_path: Path) -> None:
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", cwd=ROOT)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("engrain/memory/migrations/versions/v0001_first_tables.py", "engrain/consolidation/train/trainer.py", "engrain/py.typed"):
+    for needed in (
+        "engrain/memory/migrations/versions/v0001_first_tables.py",
+        "engrain/consolidation/train/trainer.py",
+        "engrain/memory/frames.txt",
+        "engrain/py.typed",
+    ):
         assert needed in names
     assert not [n for n in names if n.split("/")[0] in ("agent", "memory", "consolidation", "tools", "evals", "tests")]
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)

@@ -26,9 +26,10 @@ from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import READ, UNKNOWN, reading
 from engrain.memory.cues import Cue, cues, topics
 from engrain.memory.embed import Embedder
-from engrain.memory.evidence import strangers
+from engrain.memory.evidence import fills, strangers
 from engrain.memory.schema import ProbeKind
 from engrain.memory.statements import content_words
+from engrain.memory.wordings import other_words
 
 _WRITE = """Note: I bought a red kayak from Tom for 300 dollars.
 Answer: Tom
@@ -84,6 +85,9 @@ _TYPED = {"When": ("On what day", "What date"), "Where": ("In which place", "Whi
 """Other question words for the same kind of answer."""
 _PHRASINGS = 8
 """What a fact's phrasings are filled up to with further forms, where its grammar gives fewer."""
+_OTHER_WORDS = 3
+"""So many further ones of a fact are its cues in other words (`wordings`): of a hundred everyday facts a module told 72 % in words it was
+never asked in, instead of 56 %."""
 _DATE_WORD = re.compile(rf"\d|day\b|month|week|year|noon|morning|evening|{CALENDAR}", re.IGNORECASE)
 _NO_UNIT = "is|are|was|were|will|has|had|and|or|of|to|for|at|in|on|from|we|my|our"
 """Words behind a number that do not belong to it."""
@@ -168,19 +172,27 @@ class SelfDistiller:
             written += self._written(sources, _asked_for, lambda done: advance("questions", 0.5 + done / 2), every)
             missing = [i for i in every if sum(d.fact_id == sources[i].fact_id for d in written) + len(cues(sources[i].asked)) < _COVERED]
             written += self._written(sources, _spans, lambda done: advance("what is not covered yet", done), missing)
-        drafts = [draft for source in sources for draft in self._phrasings(source, [d for d in written if d.fact_id == source.fact_id])]
+        taken = {cue.question.lower() for source in sources for cue in cues(source.asked)}
+        drafts = [draft for source in sources for draft in self._phrasings(source, [d for d in written if d.fact_id == source.fact_id], taken)]
         drafts = self.hold_out(unambiguous(drafts))
         advance("unknowns", 1.0)
         return drafts + self.unknowns(sources, drafts)
 
-    def _phrasings(self, source: Source, written: list[Draft]) -> list[Draft]:
-        """Cues and what the model wrote, filled up to `_PHRASINGS` with further forms of the cues in a random order."""
+    def _phrasings(self, source: Source, written: list[Draft], taken: set[str]) -> list[Draft]:
+        """Cues and what the model wrote, filled up to `_PHRASINGS` with further forms of the cues in a random order, and some of the cues
+        in other words, but for what another fact's grammar asks (`taken`)."""
         rng = random.Random(f"{self.seed}:{source.asked}")
         found = cues(source.asked)
         drafts = [Draft(source.fact_id, _kind(cue), cue.question, short(source, cue.answer)) for cue in found] + written
         further = [Draft(source.fact_id, ProbeKind.PARAPHRASE, form, answer) for form, answer in _forms(source, found, rng)]
+        reworded = [
+            Draft(source.fact_id, ProbeKind.PARAPHRASE, other, short(source, cue.answer))
+            for cue in found if not cue.reversed for other in other_words(cue.question)
+            if other.lower() not in taken and akin(other, cue.question) and fits(other, cue.answer)
+        ]  # fmt: skip
         wanted = max(_PHRASINGS - len(drafts), 3)
-        return list({draft.question.lower(): draft for draft in drafts + further[:wanted]}.values())
+        drafts += further[:wanted] + rng.sample(reworded, min(len(reworded), _OTHER_WORDS))
+        return list({draft.question.lower(): draft for draft in drafts}.values())
 
     def _reworded(self, sources: Sequence[Source], advance: Callable[[float], None]) -> list[Draft]:
         """Cues in the base model's own words, those that survive the round trip."""
@@ -359,6 +371,8 @@ def _of_its_kind(source: Source, ask: _Asked) -> bool:
     meant, kind = content_words(ask.answer), answer_type(ask.question)
     asked = cues(source.asked)
     kinds = {answer_type(cue.question) for cue in asked if content_words(cue.answer) == meant}
+    if not fills(ask.question, ask.answer, source):
+        return False
     part_of = [cue for cue in asked if set(meant) < set(content_words(cue.answer))]
     if not kinds and part_of and not any(akin(ask.question, cue.question) for cue in part_of):
         return False

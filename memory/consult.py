@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from engrain.memory.answer_type import answer_type
-from engrain.memory.evidence import fills, of_kind, recites, strangers, supporting
+from engrain.memory.evidence import of_kind, recites, strangers, supporting, vouching
 from engrain.memory.nearness import Near, Wording
 from engrain.memory.schema import Fact
 from engrain.memory.statements import content_words
@@ -106,8 +106,8 @@ def _in_trained_words(module: Asked, questions: Sequence[str], near: Sequence[Ne
     answers = module.first([w.question for w in words.values()]) if words else []
     for (i, wording), answer in zip(words.items(), answers, strict=True):
         found = _judged(wording.question, answer, facts, near[i])
-        about = [fact for fact in found.facts if fact.id == wording.fact_id and fills(questions[i], answer.text, fact)]
-        if about and of_kind(questions[i], answer.text, about) and supporting(questions[i], answer.text, about):
+        about = [fact for fact in vouching(questions[i], answer.text, found.facts) if fact.id == wording.fact_id]
+        if about and of_kind(questions[i], answer.text, about):
             done[i] = replace(found, facts=tuple(about), said=(f"asked as {wording.question!r}",))
 
 
@@ -132,19 +132,19 @@ def _weighed(question: str, first: Consulted, answers: Sequence[Answer], facts: 
 def _judged(question: str, answer: Answer, facts: Sequence[Fact], near: Near, least: float = SURE) -> Consulted:
     if declined(answer):
         return Consulted(answer, (), ("it does not know",))
-    vouching = tuple(supporting(question, answer.text, facts))
-    if not vouching:
+    holding = supporting(question, answer.text, facts)
+    if not holding:
         return Consulted(answer, (), (f"nothing on record says {answer.text!r}",))
-    if not of_kind(question, answer.text, vouching):
+    if not of_kind(question, answer.text, holding):
         return Consulted(answer, (), (f"{answer.text!r} is no {answer_type(question)}",))
-    vouching = tuple(fact for fact in vouching if fills(question, answer.text, fact))
-    if not vouching:
+    found = tuple(vouching(question, answer.text, facts))
+    if not found:
         return Consulted(answer, (), (f"{answer.text!r} answers another question",))
-    if near.facts and near.of(vouching) < _APART:
+    if near.facts and near.of(found) < _APART:
         return Consulted(answer, (), (f"{answer.text!r} is on record, but not about this",))
     if answer.confidence < least:
         return Consulted(answer, (), (f"unsure ({answer.confidence:.2f}) of {answer.text!r}",))
-    return Consulted(answer, vouching, ())
+    return Consulted(answer, found, ())
 
 
 def _shortened(question: str, found: Consulted, near: Near) -> Consulted:

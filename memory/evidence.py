@@ -59,6 +59,26 @@ _WHICH = re.compile(r"(?:\w+ )?(?:what|which) (?P<what>\w+) ", re.IGNORECASE)
 _EMPTY = {"name", "named", "called", "you're", "i'm", "yes", "been", "currently"}
 
 
+class Saying(Protocol):
+    """Something that somebody said."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def speaker(self) -> str: ...
+
+
+class Stated(Protocol):
+    """Something that somebody said, and how it is asked for."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def asked(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A fact behind a recollection."""
@@ -101,7 +121,23 @@ def supporting(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
     return [fact for _, fact in sorted(scored, key=lambda pair: pair[0])]
 
 
-def recites(said: str, fact: Fact) -> bool:
+def vouching(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
+    """The facts that hold what the answer says, the closest first, as far as it is the part that was asked for, of whom was asked about."""
+    found = supporting(question, answer, facts)
+    return [fact for fact in found if fills(question, answer, fact) and not _about_another(question, fact, facts)]
+
+
+def _about_another(question: str, fact: Fact, facts: Sequence[Fact]) -> bool:
+    """Whether a fact says nothing of somebody that a question names: neither by name, nor by what another fact calls them."""
+    missing = strangers(question, [fact])
+    kin = {word for word in voice.words(fact.text) if re.fullmatch(voice.KIN, word)}
+    return any(
+        name[:1].isupper() and not any(kin & set(voice.words(other.text)) and not strangers(f"Is it {name}?", [other]) for other in facts)
+        for name in missing
+    )
+
+
+def recites(said: str, fact: Stated) -> bool:
     """Whether somebody says all of a fact, or nearly: also what was not asked for."""
     words, held = voice.words(said), content_words(fact.text)
     return len(words) > _PART and sum(word in words for word in held) >= _RECITED * len(held)
@@ -121,34 +157,24 @@ def of_kind(question: str, answer: str, facts: Sequence[Fact]) -> bool:
     return any(answer_type(other) is kind and akin(question, other) for other in same)
 
 
-def fills(question: str, answer: str, fact: Fact) -> bool:
+def fills(question: str, answer: str, fact: Stated) -> bool:
     """Whether the part of a fact that an answer is, as its grammar has it, may be what a question asks for.
 
     Of *My friend Goran opened a record shop*, *my friend* is who Goran is, and not what business he has.
     """
-    said, found = _stems(answer), cues(fact.asked)
+    said = _stems(answer)
     if (named := _WHICH.match(question)) and _stem(named["what"].lower()) in said:
         return True
-    parts = [(_stems(cue.answer), cue) for cue in found]
+    parts = [(_stems(cue.answer), cue) for cue in cues(fact.asked)]
     held = [cue for words, cue in parts if words == said] or [cue for words, cue in parts if said < words]
-    if not held and answer_type(question) not in (AnswerType.THING, AnswerType.WAY) and recites(answer, fact):
-        held = found
+    if not held and answer_type(question) not in (AnswerType.THING, AnswerType.WAY):
+        held = [cue for words, cue in parts if words and words < said]
     told = answer_type(question) in (AnswerType.TIME, AnswerType.AMOUNT, AnswerType.COLOUR)  # these words themselves show
     return not held or any(akin(question, cue.question) or (told and answer_type(cue.question) is AnswerType.THING) for cue in held)
 
 
 def _stems(text: str) -> set[str]:
     return {_stem(word) for word in content_words(text)}
-
-
-class Saying(Protocol):
-    """Something that somebody said."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def speaker(self) -> str: ...
 
 
 def strangers(question: str, facts: Sequence[Saying]) -> list[str]:

@@ -11,7 +11,7 @@ from engrain.errors import InputError, ModuleError
 from engrain.memory.answer_type import answer_type
 from engrain.memory.bank.prompt import UNKNOWN
 from engrain.memory.consult import consult, declined
-from engrain.memory.evidence import Evidence, evidence_of, fills, of_kind, strangers, supporting
+from engrain.memory.evidence import Evidence, evidence_of, fills, of_kind, strangers, vouching
 from engrain.memory.facts import facts_of
 from engrain.memory.hops import hops
 from engrain.memory.modules import require_module
@@ -113,9 +113,15 @@ class Recall:
         near = sorted((route.score, one) for route, one in routes if route.module is not None)[-_REWORDED:]
         for _, one in reversed(near):
             out = self._once(one, owner, mode, k)
-            if out.known:
+            if out.known and self._answers(question, out):
                 return replace(out, query=question, why=f"asked as {one!r}: {out.why}")
         return None
+
+    def _answers(self, question: str, found: Recollection) -> bool:
+        """Whether what was found for another wording is of the kind that the question itself asks for."""
+        with self.store.read() as db:
+            facts = [fact for e in found.evidence if e.fact_id is not None and (fact := db.get(Fact, e.fact_id)) is not None]
+        return not facts or (of_kind(question, found.text, facts) and any(fills(question, found.text, fact) for fact in facts))
 
     def _in_hops(self, question: str, owner: str, mode: Mode, k: int, most: int = 2) -> Recollection | None:
         """The question with somebody's name in place of a description of them; each hop may go to another module."""
@@ -164,23 +170,22 @@ class Recall:
         answer = self.bank.read(question, [note(f) for f in reversed(found)])
         facts = [f.fact for f in found]
         why = f"{len(found)} facts by text, the nearest {found[0].similarity:.2f}"
-        holding = [fact for fact in supporting(question, answer.text, facts) if fills(question, answer.text, fact)]
-        vouching = [f for fact in holding for f in found if f.fact is fact and f.similarity >= _READ]
-        if doubt := _doubt(question, answer, facts, vouching):
+        near = [f for fact in vouching(question, answer.text, facts) for f in found if f.fact is fact and f.similarity >= _READ]
+        if doubt := _doubt(question, answer, facts, near):
             return _nothing(question, mode, f"{why}; {doubt}", answer.prompt)
-        confidence = max(0.0, min(1.0, answer.probability * vouching[0].similarity))
+        confidence = max(0.0, min(1.0, answer.probability * near[0].similarity))
         return Recollection(
-            question, mode, answer.text, confidence, "facts", (), tuple(map(_as_evidence, vouching[:2])), why, 0.0, answer.prompt
+            question, mode, answer.text, confidence, "facts", (), tuple(map(_as_evidence, near[:2])), why, 0.0, answer.prompt
         )  # fmt: skip
 
 
-def _doubt(question: str, answer: Answer, facts: Sequence[Fact], vouching: Sequence[Found]) -> str:
+def _doubt(question: str, answer: Answer, facts: Sequence[Fact], near: Sequence[Found]) -> str:
     """Why what was read off facts does not stand; empty where it does."""
     if declined(answer) or not answer.text:
         return "the model does not find the answer in them"
     if names := strangers(question, facts):
         return f"no fact names {names[0]!r}"
-    if not vouching:
+    if not near:
         return f"none of them, near enough, says {answer.text!r} to this"
     return "" if of_kind(question, answer.text, facts) else f"{answer.text!r} is no {answer_type(question)}"
 

@@ -187,7 +187,7 @@ class SelfDistiller:
         further = [Draft(source.fact_id, ProbeKind.PARAPHRASE, form, answer) for form, answer in _forms(source, found, rng)]
         reworded = [
             Draft(source.fact_id, ProbeKind.PARAPHRASE, other, short(source, cue.answer))
-            for cue in found if not cue.reversed for other in other_words(cue.question)
+            for cue in found if not cue.reversed for other in other_words(cue.question, sure=True)
             if other.lower() not in taken and akin(other, cue.question) and fits(other, cue.answer)
         ]  # fmt: skip
         wanted = max(_PHRASINGS - len(drafts), 3)

@@ -44,7 +44,29 @@ _FRONTED = re.compile(
     r"|(?:Last|Next|This|Every) (?:week|month|year|spring|summer|autumn|fall|winter|morning|evening|night|weekend|\w+day)))"
     r",? (?P<rest>(?:I|we|my|our|the|he|she|they)\b.+)$"
 )
-_NO_SUBJECT = {"now", "really", "here", "here's", "there", "there's", "then", "gonna", "totally", "since", "when", "if", "once", "it's", "lately"}
+_STRAIGHT = re.compile(
+    r"\b(?:right|just|directly|straight|immediately) (?=(?:in|at|on|next|behind|opposite|under|above|by|across|after|before|outside)\b)"
+    r"|,? (?:at the moment|at present|right now|these days)$"
+)
+"""Words that nothing asks for."""
+_NO_SUBJECT = {
+    "it",
+    "now",
+    "really",
+    "here",
+    "here's",
+    "there",
+    "there's",
+    "then",
+    "gonna",
+    "totally",
+    "since",
+    "when",
+    "if",
+    "once",
+    "it's",
+    "lately",
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +86,7 @@ class Clause:
 def first_sentence(asked: str) -> str:
     """The first sentence, what stands before its subject moved behind: *In May I'm flying to Rome* is *I'm flying to Rome in May*."""
     sentence = re.split(r"(?<!Dr)(?<!Mr)(?<!Mrs)(?<!Ms)[.!?] (?=[A-ZÀ-Þ])", asked)[0].rstrip(".!? ")
+    sentence = _STRAIGHT.sub("", sentence)
     fronted = _FRONTED.match(sentence)
     return f"{capital(fronted['rest'])} {fronted['front'][0].lower()}{fronted['front'][1:]}" if fronted else sentence
 
@@ -102,7 +125,7 @@ def _verb_position(tokens: list[str], pronoun: bool) -> int | None:
             at += 1
         return at if lemma(tokens[at]) or tokens[at].lower() in MODAL else None
     for at, token in enumerate(tokens[1:9], 1):
-        if token.lower() in COPULA | MODAL:
+        if token in COPULA | MODAL:  # not *May*
             return at
     start = 2 if tokens[0] in {"My", "Our", "The", "A", "An"} or tokens[0].endswith("'s") else 1
     for at in range(start, min(5, len(tokens) - 1)):  # *The twins learn Spanish*
@@ -204,7 +227,7 @@ def is_participle(word: str) -> bool:
 def finite(word: str) -> bool:
     low = word.lower()
     base = lemma(low)
-    if low in COPULA | MODAL:
+    if word in COPULA | MODAL:
         return True
     return base is not None and low != base and not low.endswith("ing") and word.islower()
 

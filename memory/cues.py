@@ -38,7 +38,8 @@ from engrain.memory.voice import KIN, TITLES, inflect, lemma
 _PERSON_NOUN = re.compile(rf"\b(?:{KIN})$", re.IGNORECASE)
 _TITLED = re.compile(rf"\b(?:{TITLES})\b")
 _CALLED = re.compile(
-    r"\b(?:(?:have|had|got|adopted|bought|own|is|has) )?(?:an?|my|our|the) (?P<noun>(?:[a-z]+ ){0,2}[a-z]+)"
+    r"\b(?:(?:have|had|got|adopted|bought|own|is|has) )?(?:an?|my|our|the) "
+    r"(?P<noun>(?:(?!is\b|was\b|are\b)[a-z]+ ){0,2}(?!is\b|was\b|are\b)[a-z]+)"
     r"(?:,)? (?:called|named|whose name is) (?P<name>[A-ZÀ-Þ][\w']*(?: [A-ZÀ-Þ][\w']*)*)"
 )
 _NAMED_IT = re.compile(
@@ -59,6 +60,32 @@ _COLOURED = re.compile(
 )
 _PAINTING = {"paint", "repaint", "dye", "spray", "colour", "color"}
 _COUNT = r"two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d+"
+_NUMERAL = rf"one|{_COUNT}|\w+teen|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:-\w+)?"
+_TAKES = re.compile(
+    rf"^It (?P<verb>takes|took) (?:(?P<whom>me|us|him|her|them|[A-ZÀ-Þ]\w+) )?"
+    rf"(?P<time>(?:about |some )?(?:an?|half an|{_NUMERAL}) (?:minute|hour|day|week|month)s?(?: and a half)?)"
+    r" to (?P<deed>.+)$"
+)
+"""*It takes me fifty minutes to get to the office.*"""
+_HAVING_DONE = re.compile(r"^.+? (?P<have>having|getting|had|got) (?P<thing>(?:the|my|our) .+?) (?:re)?(?P<done>[a-z]+) by (?P<by>.+)$")
+"""*We're having the roof redone by Kessler & Sons.*"""
+_VALUE = re.compile(r"^(?P<value>\d[\d.,]*(?: (?:over|to|by|out of|and) \d[\d.,]*)?(?: [a-z]+)?) (?:at|in|on|during) .+$")
+"""*130 over 85 at the last check*: what was measured, and when."""
+_UNTIL = re.compile(r"^(?P<state>.+?) (?:until|till) (?P<time>.+)$")
+_NUMBERED = re.compile(r"^(?:the )?(?P<kind>number|size) (?P<value>\d\S*)$")
+_ORDINAL = re.compile(r"^(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|runner-up|\d+(?:st|nd|rd|th))$")
+_RANKED = {"finish", "come", "place", "end", "rank"}
+_CONTEST = re.compile(r"\b(?:tournament|race|competition|contest|quiz|match|marathon|championships?|league|election|exam|final)$")
+_BY_PLACE = re.compile(
+    r"^(?:the |a )?(?:(?:Lake|River|Loch)\b.*"
+    r"|(?:.* )?(?:lake|river|sea|seaside|beach|coast|station|canal|harbour|window|door|fire|entrance|road|bridge|pond))$"
+)
+"""What one is *by*, and it did nothing."""
+_LODGING = re.compile(
+    r"^an? (?P<noun>(?:[a-z]+ )?(?:cabin|house|flat|cottage|room|hut|apartment|garden|allotment|office|studio|villa|caravan|boat|place))$"
+)
+_GENERIC = {"girl", "boy", "man", "woman", "guy", "person", "lady", "friend", "kid", "child", "baby", "twin", "teenager"}
+"""What somebody is, and does not live on."""
 _COUNTED = re.compile(rf"^(?P<many>{_COUNT}) (?P<things>(?:[a-z-]+ ){{0,2}}?[a-z]+s)$")
 _SIZED = re.compile(r"^an? size (?P<size>\d\S*) (?P<thing>[a-z]+)$")
 _AGED = re.compile(rf"^when (?:I|we|he|she|they) (?:was|were) (?P<age>{_COUNT}|\w+teen|\w+ty(?:-\w+)?)(?: years old)?$")
@@ -145,7 +172,7 @@ def cues(asked: str) -> list[Cue]:
 
 
 def _cues(sentence: str) -> list[Cue]:
-    found = [*_naming(sentence)]
+    found = [*_naming(sentence), *_elsewhere(sentence)]
     parsed = clause_of(sentence)
     if parsed is not None:
         kin = NAMED_KIN.match(parsed.subject)
@@ -158,6 +185,17 @@ def _cues(sentence: str) -> list[Cue]:
             of = "" if parsed.pronoun else f" of {parsed.asked_subject}"
             found.append(_ask("What", aside["be"], re.sub("^its", "the", aside["thing"]) + of, "", aside["value"]))
     return found
+
+
+def _elsewhere(sentence: str) -> Iterator[Cue]:
+    """How long something takes, and who does what one has done."""
+    if takes := _TAKES.match(sentence):
+        auxiliary, whom = "does" if takes["verb"] == "takes" else "did", f" {takes['whom']}" if takes["whom"] else ""
+        yield Cue(f"How long {auxiliary} it take{whom} to {takes['deed']}?", takes["time"], f"how long it {takes['verb']}{whom} to {takes['deed']}")
+    having = _HAVING_DONE.match(sentence)
+    if having and is_participle(having["done"]):
+        deed = "is doing" if having["have"] in {"having", "getting"} else "did"
+        yield Cue(f"Who {deed} {having['thing']}?", having["by"], f"who {deed} {having['thing']}")
 
 
 def _further(clause: Clause) -> Iterator[Clause]:
@@ -253,6 +291,12 @@ def _copular(clause: Clause) -> Iterator[Cue]:
     if then and not then.startswith("since"):
         yield _ask("When", clause.verb, clause.asked_subject, joined(clause.rest), then)
     be, subject, complement = clause.verb, clause.asked_subject, joined(clause.rest)
+    if (until := _UNTIL.match(complement)) and is_time(f"at {until['time']}"):
+        yield _ask("Until when", be, subject, until["state"], until["time"])
+        return
+    if (value := _VALUE.match(complement)) and not is_time(complement):
+        yield _ask("What", be, subject, "", value["value"])
+        return
     called = re.match(r"(?:called|named|code-named|nicknamed) (?P<name>.+)$", complement)
     if called:
         yield _ask("What", be, subject, "called", called["name"])
@@ -292,6 +336,8 @@ def _copular(clause: Clause) -> Iterator[Cue]:
     elif _PERSON_NOUN.search(subject) and clause.rest[0].lower() in {"a", "an"}:
         so_called = _CALLED_SO.match(complement)
         job = so_called["what"] if so_called else complement
+        if job.split()[-1] in _GENERIC:
+            return
         yield _ask("What", "did" if be in {"was", "were"} else "does", subject, "do for a living", job)
         yield _ask("What", be, f"{subject}'s job", "", job)
     else:
@@ -309,7 +355,9 @@ def _reversed(clause: Clause) -> Iterator[Cue]:
     rest = joined(main_clause(clause.rest))
     if clause.pronoun or not rest:
         return
-    person = bool(_PERSON_NOUN.search(clause.asked_subject) or _TITLED.search(clause.subject)) or _is_name(clause.subject)
+    person = bool(
+        re.search(r"ist$", clause.asked_subject) or _PERSON_NOUN.search(clause.asked_subject) or _TITLED.search(clause.subject)
+    ) or _is_name(clause.subject)
     if clause.verb in COPULA:
         if clause.rest[0].lower() in _SPOTS and clause.subject.split(" ", 1)[0].lower() in {"a", "an", "some", "two", "three"}:
             yield Cue(f"What {clause.verb} {rest}?", lower_first(clause.subject), reversed=True)
@@ -337,7 +385,9 @@ def _predicate(clause: Clause) -> Iterator[Cue]:
         yield from _around(be, subject, rest[0], rest[1:], None)
     elif rest[0].lower() in {"a", "an"}:
         yield _ask("What", be, subject, "", joined(rest))
-        yield _ask("What", "do" if clause.pronoun else "does", subject, "do for a living", joined(rest))
+        does = "did" if be in {"was", "were"} else "do" if clause.pronoun else "does"
+        if rest[-1] not in _GENERIC:
+            yield _ask("What", does, subject, "do for a living", joined(rest))
     elif is_time(joined(rest)):
         yield _ask("When", be, subject, "", joined(rest))
     elif rest[0].lower() in {"in", "at", "from"}:
@@ -442,12 +492,23 @@ def _of_object(deed: _Deed) -> Iterator[Cue]:
         yield deed.ask(f"How many {counted['things']}", deed.verb, counted["many"])
     if sized := _SIZED.match(deed.obj):
         yield deed.ask(f"What size {sized['thing']}", deed.verb, sized["size"])
+    if numbered := _NUMBERED.match(deed.obj):
+        yield deed.ask(f"What {numbered['kind']}", deed.verb, numbered["value"])
+    if deed.base == "turn" and re.fullmatch(_NUMERAL, deed.obj):
+        yield Cue(f"How old {'am' if deed.subject == 'I' else 'is'} {deed.subject}?", deed.obj)
+    if deed.base in _RANKED and _ORDINAL.match(deed.obj):
+        after = " ".join(f"{p} {i}" for p, i in deed.phrases[:1] if p)
+        yield Cue(f"Which place did {deed.subject} take {after}".strip() + "?", deed.obj)
+        yield Cue(f"How did {deed.subject} do {after}".strip() + "?", deed.obj)
+        return
     recipient, given = _recipient(deed.obj)
     if _AMOUNT.match(given) and not given.isdigit():
         thing = " ".join(f"{p} {i}" for p, i in deed.phrases[:1] if p in {"for", "on", "to"})
         yield deed.ask("How much", " ".join(filter(None, (deed.verb, recipient, thing))), given)
     if recipient:
         yield deed.ask("What", f"{deed.verb} {recipient}", given)
+        if recipient[:1].isupper() and deed.base in _GIVING:
+            yield deed.ask("Who", f"{deed.verb} {given} to", recipient)
     elif deed.obj and deed.obj.lower() not in {"here", "there"} and not deed.obj.lower().startswith(("that ", "if ", "how ", "like ")):
         so_called = _CALLED_SO.match(deed.obj)
         somebody = deed.base in _MEETING and (deed.obj[:1].isupper() or bool(_PERSON_NOUN.search(deed.obj)))
@@ -461,11 +522,18 @@ def _of_phrase(deed: _Deed, index: int) -> Iterator[Cue]:
     before = " ".join([deed.middle, *(f"{p} {i}".strip() for p, i in phrases[:index] if p)])
     if preposition == "for" and _DURATION.match(inner):
         yield deed.ask("How long", before, phrase)
+    elif preposition == "since":
+        yield deed.ask("Since when", before, inner)
+    elif preposition in {"until", "till"} and is_time(inner):
+        yield deed.ask("Until when", before, inner)
     elif is_time(phrase):
         yield deed.ask("When", before, phrase)
+    elif preposition == "by" and _BY_PLACE.match(inner):
+        yield deed.ask("Where", deed.middle, phrase)
+        yield from _lodging(deed, phrase)
     elif preposition == "from" and inner[:1].isupper() and deed.base in _COMING:
         yield deed.ask("Where", f"{before} from", inner)
-    elif preposition == "in" and (inner[:1].isdigit() or deed.obj.rsplit(" ", 1)[-1] in _TAUGHT):
+    elif preposition == "in" and (inner[:1].isdigit() or _CONTEST.search(inner) or deed.obj.rsplit(" ", 1)[-1] in _TAUGHT):
         yield deed.ask("What", f"{before} in", inner)
     elif preposition == "in" and _IN_COLOUR.match(inner):
         yield deed.ask("What colour", f"{before} in", inner)
@@ -478,7 +546,9 @@ def _of_phrase(deed: _Deed, index: int) -> Iterator[Cue]:
     ):
         before_it = phrases[index - 1] if index else ("", "")
         if before_it[0] not in _PLACES and not _is_source(*before_it):  # "in a hut near Bergen" is one place
-            yield deed.ask("Where", deed.middle, " ".join([phrase, *_places(phrases[index + 1 :])]))
+            place = " ".join([phrase, *_places(phrases[index + 1 :])])
+            yield deed.ask("Where", deed.middle, place)
+            yield from _lodging(deed, place)
     elif preposition != "every":
         if _is_source(preposition, inner):
             inner = " ".join([inner, *_places(phrases[index + 1 :])])
@@ -491,12 +561,21 @@ def _of_phrase(deed: _Deed, index: int) -> Iterator[Cue]:
             yield Cue(f"{'Who' if re.search('[A-ZÀ-Þ]', inner) else 'What'} {active} {deed.subject}?", inner)
 
 
+def _lodging(deed: _Deed, place: str) -> Iterator[Cue]:
+    """*We've booked a cabin by Lake Siljan* → where is our cabin?"""
+    lodging = _LODGING.match(deed.obj)
+    if lodging and deed.subject in {"I", "we"} and deed.verb in {"have", "book", "booked", "rent", "rented", "bought", "own", "buy", "got"}:
+        yield _ask("Where", "is", f"{'my' if deed.subject == 'I' else 'our'} {lodging['noun']}", "", place)
+
+
 def _made_to(first: str, rest: tuple[str, ...]) -> int:
     """How many words *me to take* or *us borrow* has, where somebody is wanted, asked or allowed to do something; 0 where nobody is."""
     if len(rest) < 3 or not (rest[0].lower() in _RECIPIENT or rest[0][:1].isupper()):
         return 0
     if lemma(first) in _WANTING and rest[1].lower() == "to" and lemma(rest[2]) == rest[2]:
         return 3
+    if lemma(first) in _WANTING and [word.lower() for word in rest[1:3]] == ["not", "to"] and len(rest) > 3 and lemma(rest[3]) == rest[3]:
+        return 4
     return 2 if lemma(first) in _LETTING and lemma(rest[1]) == rest[1] and rest[1].lower() not in DETERMINERS else 0
 
 
@@ -544,4 +623,10 @@ def _is_person(subject: str, complement: str) -> bool:
 
 
 def _is_name(subject: str) -> bool:
-    return bool(re.fullmatch(r"[A-ZÀ-Þ][a-z]+", subject)) and subject not in {"My", "Our", "The", "This", "That"}
+    return bool(re.fullmatch(r"(?:(?:Uncle|Aunt|Auntie|Grandma|Grandpa|Cousin) )?[A-ZÀ-Þ][a-z]+", subject)) and subject not in {
+        "My",
+        "Our",
+        "The",
+        "This",
+        "That",
+    }

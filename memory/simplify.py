@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from engrain.memory.clauses import lower_first
 from engrain.memory.voice import KIN, TITLES, capital
 
 _NAME = rf"(?:(?:{TITLES})\.? )?[A-ZÀ-Þ][\w'-]+(?: [A-ZÀ-Þ][\w'-]+)*"
@@ -20,6 +21,15 @@ _HAVING = re.compile(rf"^(?P<we>I|We) have (?:got )?an? (?P<who>(?:[a-z-]+ )?(?:
 """*I have a neighbour who's a beekeeper.*"""
 _ON_IT = re.compile(r"^(?P<thing>.+?) (?:has|have|had) (?P<what>.+) (?P<where>on|in|inside|under|behind) (?:it|them)$")
 """*My suitcase has a flamingo on it.*"""
+_WHO_IS = re.compile(
+    rf"^(?P<who>(?:The|My|Our) (?:[a-z-]+ ){{0,2}}?[a-z-]+) (?:who|that)(?P<rest> [a-z]+ .+?) (?:is|was)(?: called| named)? (?P<name>{_NAME})$"
+)
+"""*The guy who sells coffee at the station is called Demetrios.*"""
+_AMONG = re.compile(
+    rf"^(?P<before>(?P<we>I|We)\b.+?) (?:an?|my|our|the) (?P<who>(?:[a-z-]+ ){{0,2}}?(?:{KIN})), (?P<name>{_NAME})(?:,(?P<rest> .+)|$)"
+)
+"""*I'm seeing a dermatologist, Dr. Ferreira, on 12 August.*"""
+_USED_TO_BE = re.compile(r"^(?P<who>.+?) used to be (?P<what>.+)$")
 
 
 def simpler(sentence: str) -> Iterator[str]:
@@ -39,7 +49,15 @@ def simpler(sentence: str) -> Iterator[str]:
     if having := _HAVING.match(sentence):
         yield f"{'My' if having['we'] == 'I' else 'Our'} {having['who']}{_said(having['rest'])}"
     if holding := _ON_IT.match(sentence):
-        yield f"{capital(holding['what'])} is {holding['where']} {holding['thing'][0].lower()}{holding['thing'][1:]}"
+        yield f"{capital(holding['what'])} is {holding['where']} {lower_first(holding['thing'])}"
+    if who := _WHO_IS.match(sentence):
+        yield f"{who['name']}{who['rest']}"
+        yield f"{who['who']} is {who['name']}"
+    if among := _AMONG.match(sentence):
+        yield f"{among['before']} {among['name']}{among['rest'] or ''}"
+        yield f"{'My' if among['we'] == 'I' else 'Our'} {among['who']} is {among['name']}"
+    if used := _USED_TO_BE.match(sentence):
+        yield f"{used['who']} was {used['what']}"
 
 
 def _said(rest: str) -> str:

@@ -3,7 +3,8 @@
 A small model knows an answer in the words in which it was taught. Everyday relations have many: who is afraid of something is scared by
 it, who lives somewhere has a home there (frames and their lexical units; FrameNet, Baker et al., COLING 1998). `frames.txt` holds them, a
 block of questions with one answer each: S is somebody as the subject, O as the object, P as the owner; T is something, N its kind, X the
-rest. `synonyms.txt` has words, a group a line, that may stand for each other in a question.
+rest. What begins with ~ may ask for something else, too. `synonyms.txt` has words, a group a line, that may stand for each other in a
+question.
 """
 
 from __future__ import annotations
@@ -44,16 +45,20 @@ class _Template:
 
     text: str
     pattern: re.Pattern[str]
+    general: bool
+    """Whether it may ask for something else, too."""
 
 
-def other_words(question: str) -> list[str]:
+def other_words(question: str, sure: bool = False) -> list[str]:
     """The same question in other words, as far as the tables go; the first ones change the whole question, the last a word.
+
+    With `sure` a question that may ask for several things has none: *Where is my drill?* is not who borrowed it.
 
     >>> other_words("What scares my dog?")[0]
     'What is my dog afraid of?'
     """
     plain = _plain(question)
-    found = [*_framed(plain), *_worded(question)]
+    found = [*_framed(plain, sure), *_worded(question)]
     return [one for one in dict.fromkeys(found) if one.lower() not in (question.lower(), plain.lower())]
 
 
@@ -63,13 +68,13 @@ def _plain(question: str) -> str:
     return re.sub(r" (?:now|currently|nowadays|these days|at the moment|again|today)$", "", text.rstrip("?.! ")) + "?"
 
 
-def _framed(question: str) -> list[str]:
+def _framed(question: str, sure: bool) -> list[str]:
     """What the frames give."""
     asked, plural = _singular(question)
     out = []
     for frame in _frames():
         for template in frame:
-            match = template.pattern.fullmatch(asked)
+            match = None if sure and template.general else template.pattern.fullmatch(asked)
             slots = _filled(match) if match else None
             if slots is not None:
                 out += [_spoken(other.text, slots, plural) for other in frame if other is not template and _letters(other.text) <= set(slots)]
@@ -144,7 +149,8 @@ def _table(name: str) -> str:
     return (files(__package__) / f"{name}.txt").read_text(encoding="utf-8")
 
 
-def _template(text: str) -> _Template:
+def _template(line: str) -> _Template:
+    text = line.removeprefix("~ ")
     seen: dict[str, int] = {}
 
     def slot(match: re.Match[str]) -> str:
@@ -153,7 +159,7 @@ def _template(text: str) -> _Template:
         return f"(?P<{letter}{seen[letter]}>{_SLOTS[letter]})"
 
     pattern = re.sub(r"\b[SOPTNX]\b", slot, re.escape(_singular(text)[0]).replace(r"\ ", " "))
-    return _Template(text, re.compile(re.sub(r"^(?:What|Which)\b", "(?:What|Which)", pattern)))
+    return _Template(text, re.compile(re.sub(r"^(?:What|Which)\b", "(?:What|Which)", pattern)), text != line)
 
 
 def _letters(template: str) -> set[str]:

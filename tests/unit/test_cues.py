@@ -90,6 +90,25 @@ from engrain.memory.cues import cues, topics
         ("I'm scared of heights.", "What am I scared of?", "heights"),
         ("My brother is proud of his garden.", "What is my brother proud of?", "his garden"),
         ("Dinner is at six on weekdays.", "When is Dinner?", "at six on weekdays"),
+        ("The man who sells eggs at the market is called Idris.", "Where does Idris sell eggs?", "at the market"),
+        ("It takes us two hours to get to the coast.", "How long does it take us to get to the coast?", "two hours"),
+        ("My nephew turned nine in May.", "How old is my nephew?", "nine"),
+        ("Ada's bib has the number 88 on it.", "What number does Ada's bib have?", "88"),
+        ("Ada's bag has a badge on it.", "Where is a badge?", "on Ada's bag"),
+        ("The ferry stops right in front of our house.", "Where does the ferry stop?", "in front of our house"),
+        ("I'm seeing a cardiologist, Dr. Brandt, in June.", "Who is my cardiologist?", "Dr. Brandt"),
+        ("I'm seeing a cardiologist, Dr. Brandt, in June.", "When am I seeing Dr. Brandt?", "in June"),
+        ("Our doctor told me not to run on roads.", "What did our doctor tell me not to do?", "run on roads"),
+        ("My knee has been aching since the hike.", "Since when has my knee been aching?", "the hike"),
+        ("We're having the bathroom tiled by Orlov Brothers.", "Who is doing the bathroom?", "Orlov Brothers"),
+        ("Our kettle is under guarantee until May 2027.", "Until when is our kettle under guarantee?", "May 2027"),
+        ("The bakery is open until nine.", "Until when is the bakery open?", "nine"),
+        ("We've rented a house by the sea.", "Where is our house?", "by the sea"),
+        ("I came second in the pub quiz.", "How did I do in the pub quiz?", "second"),
+        ("My choir is singing Fauré at the moment.", "What is my choir singing?", "Fauré"),
+        ("I lent Ada my tent.", "Who did I lend my tent to?", "Ada"),
+        ("Aunt Bea used to be a pilot.", "What did Aunt Bea do for a living?", "a pilot"),
+        ("My pulse was 62 at the last check.", "What was my pulse?", "62"),
     ],
 )
 def test_a_part_of_the_statement_is_asked_for(said: str, question: str, answer: str) -> None:
@@ -101,6 +120,7 @@ def test_a_part_of_the_statement_is_asked_for(said: str, question: str, answer: 
     [
         ("My sister Ines lives in Porto.", "Who lives in Porto?", "my sister Ines"),
         ("My dentist is Dr. Okafor.", "Who is Dr. Okafor?", "my dentist"),
+        ("The pharmacist warned me of grapefruit.", "Who warned me of grapefruit?", "the pharmacist"),
         ("The heater runs on paraffin.", "What runs on paraffin?", "the heater"),
     ],
 )
@@ -135,6 +155,10 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("My brother and I share a boat called Mistral.", "What called Mistral?"),
         ("Ines left and I watched a film.", "What did Ines left and I watch?"),
         ("I went to Leeds by train.", "What did I go?"),
+        ("My aunt's best friend is a girl named Ada.", "What does my aunt's best friend do for a living?"),
+        ("My choir is singing Fauré at the moment.", "Where is my choir singing Fauré?"),
+        ("It takes us two hours to get to the coast.", "What does It take?"),
+        ("Our kettle is under guarantee until May 2027.", "When is our kettle?"),
     ],
 )
 def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:

@@ -49,6 +49,12 @@ def test_names_and_owners_stay(question: str, who: str) -> None:
         assert not re.search(r"\b[SOPTNX]\b", other), other
 
 
+def test_what_may_ask_for_several_things_is_put_otherwise_only_to_try() -> None:
+    assert "Who did I lend my drill to?" in other_words("Who has my drill?")
+    assert other_words("Who has my drill?", sure=True) == []
+    assert "Who has my drill?" in other_words("Who did I lend my drill to?", sure=True)
+
+
 def test_nothing_is_made_up_for_what_the_tables_do_not_have() -> None:
     assert other_words("Why did the chicken cross?") == []
     assert other_words("") == []

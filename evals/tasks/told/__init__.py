@@ -5,8 +5,9 @@ of it was written by a language model (Claude) for this repository, before anyth
 questions that nothing answers, half of them about people and things that were spoken of.
 
 `more.jsonl` is forty more in eight conversations, with forty questions that nothing answers: they showed what the grammar did not
-understand. `unseen.jsonl` is thirty again, with thirty questions that nothing answers. They are for figures alone: whoever looks at
-what became of them one by one writes new ones.
+understand; `unseen.jsonl`, thirty with thirty, showed more. `fresh.jsonl` is thirty again, with thirty questions that nothing answers,
+written after the grammar was mended and before it was tried on them. They are for figures alone: whoever looks at what became of
+them one by one writes new ones.
 """
 
 from __future__ import annotations
@@ -86,5 +87,6 @@ TOLD = (
     Told(),
     Told("told-taught", "the same, with questions that a teacher wrote", taught=True),
     Told("told-more", "forty more, after which the grammar was mended", of="more", never="more_never"),
-    Told("told-unseen", "thirty that nothing was ever set by", of="unseen", never="unseen_never"),
+    Told("told-unseen", "thirty that were unseen once, and were looked at", of="unseen", never="unseen_never"),
+    Told("told-fresh", "thirty that nothing was ever set by", of="fresh", never="fresh_never"),
 )

@@ -26,9 +26,10 @@ from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import READ, UNKNOWN, reading
 from engrain.memory.cues import Cue, cues, topics
 from engrain.memory.embed import Embedder
-from engrain.memory.evidence import fills, strangers
+from engrain.memory.evidence import fills
 from engrain.memory.schema import ProbeKind
 from engrain.memory.statements import content_words
+from engrain.memory.strangers import strangers
 from engrain.memory.wordings import other_words
 
 _WRITE = """Note: I bought a red kayak from Tom for 300 dollars.

@@ -66,6 +66,8 @@ def akin(question: str, other: str) -> bool:
         return True
     if _names_what_is_given(asked, beside):
         return False
+    if NAMED.search(asked) and beside.endswith(" do?"):
+        return False
     if kinds[0] is kinds[1]:
         first, second = _measures(asked), _measures(beside)
         return not first or not second or bool(first & second)

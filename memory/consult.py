@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from engrain.memory.answer_type import answer_type
-from engrain.memory.evidence import of_kind, recites, strangers, supporting, vouching
+from engrain.memory.evidence import of_kind, recites, supporting, vouching
 from engrain.memory.nearness import Near, Wording
 from engrain.memory.schema import Fact
 from engrain.memory.statements import content_words
+from engrain.memory.strangers import strangers
 
 if TYPE_CHECKING:
     from engrain.memory.bank.bank import Answer

@@ -6,12 +6,10 @@ mouth, but it can tell whether somebody said what the model says: an answer stan
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from difflib import SequenceMatcher
 from typing import Protocol
 
 from engrain.memory import voice
@@ -19,54 +17,19 @@ from engrain.memory.akin import akin
 from engrain.memory.answer_type import NAMED, AnswerType, answer_type, fits
 from engrain.memory.cues import cues
 from engrain.memory.schema import Fact
+from engrain.memory.spelling import among, stem
 from engrain.memory.statements import content_words
+from engrain.memory.strangers import is_relative, strangers
 
-_ALIKE = 0.8
-"""Least similarity of two spellings (difflib's ratio) that count as one word: favorite, favourite."""
 _SLACK = 6
 """An answer may hold one word in this many that its fact does not."""
 _RECITED = 0.7
 """Least share of a fact's words that make a recital of it."""
 _PART = 3
 """So many words are a part, however short the fact."""
-_NO_NAMES = {*(n.lower() for n in (*calendar.month_name, *calendar.day_name) if n), "dr", "mr", "mrs", "ms", "prof"}
-_OPENINGS = {
-    "what", "who", "whom", "whose", "when", "where", "which", "why", "how", "is", "are", "was", "were", "do", "does", "did", "can", "could", "will",
-    "would", "should", "has", "have", "had", "may", "tell", "remind", "say", "in", "on", "at", "under", "from", "to", "by", "for", "and", "but",
-}  # fmt: skip
-"""With these a question begins, whatever it is about."""
-_PARENT, _CHILD = {"parent"}, {"child", "children", "kid", "boy", "girl", "baby", "babie", "twin", "toddler", "newborn"}
-_SPOUSE = {"spouse", "partner", "married", "marry", "marriage", "wedding", "honeymoon", "fiancé", "fiancée", "wife", "husband", "wive"}
-_RELATIVES: tuple[tuple[set[str], set[str]], ...] = (
-    ({"mother", "mum", "mom", "mummy", "mommy", "mama"}, _PARENT), ({"father", "dad", "daddy", "papa"}, _PARENT),
-    ({"sister"}, {"sibling"}), ({"brother"}, {"sibling"}), ({"son", "daughter"}, _CHILD), ({"wife", "husband"}, _SPOUSE),
-    ({"grandmother", "grandma", "granny", "gran", "nana"}, {"grandparent"}), ({"grandfather", "grandpa", "grandad", "granddad"}, {"grandparent"}),
-    ({"aunt", "auntie"}, set()), ({"uncle"}, set()), ({"cousin"}, set()), ({"niece"}, set()), ({"nephew"}, set()),
-    ({"godfather", "godmother"}, {"godparent"}), ({"grandson", "granddaughter"}, {"grandchild", "grandchildren"}),
-)  # fmt: skip
-"""Words for a relative, and what else somebody may be called who is one."""
-_SPOKEN_OF: tuple[tuple[set[str], set[str]], ...] = (
-    *_RELATIVES,
-    ({"solicitor", "lawyer", "attorney", "barrister"}, {"legal", "law"}), ({"accountant", "bookkeeper"}, {"tax", "taxe", "accounting", "book"}),
-    ({"headmaster", "headmistress", "headteacher", "principal"}, {"head"}), ({"dentist"}, {"teeth", "tooth", "dental"}),
-    ({"vet", "veterinarian"}, {"veterinary"}), ({"optician"}, {"eye", "glasse"}), ({"hairdresser", "barber"}, {"hair", "haircut", "salon"}),
-    ({"postcode", "zip"}, {"address"}), ({"maiden"}, set()), ({"salary", "wage"}, {"earn", "paid", "pay", "income", "make", "made"}),
-    ({"favourite", "favorite"}, {"love", "loved", "like", "liked", "best", "prefer", "enjoy", "adore", "fond", "crazy", "passion", "fan"}),
-)  # fmt: skip
-"""The same, with trades and attributes: what is not spoken of by one of its words, or by what goes with it, nobody told."""
 _WHICH = re.compile(r"(?:\w+ )?(?:what|which) (?P<what>\w+) ", re.IGNORECASE)
 """*Which class …?* is answered by what is one in so many words."""
 _EMPTY = {"name", "named", "called", "you're", "i'm", "yes", "been", "currently"}
-
-
-class Saying(Protocol):
-    """Something that somebody said."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def speaker(self) -> str: ...
 
 
 class Stated(Protocol):
@@ -100,22 +63,22 @@ def evidence_of(fact: Fact, session_id: str) -> Evidence:
 
 def holds(question: str, answer: str, text: str) -> bool:
     """Whether a text says every word of an answer, and the answer says something that the question did not."""
-    said = [_stem(w) for w in voice.words(answer)]
-    asked = {_stem(w) for w in voice.words(question)}
-    words = [_stem(w) for w in voice.words(text)]
+    said = [stem(w) for w in voice.words(answer)]
+    asked = {stem(w) for w in voice.words(question)}
+    words = [stem(w) for w in voice.words(text)]
     return any(word not in asked for word in said) and all(word in words for word in said)
 
 
 def supporting(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
     """The facts that hold what the answer says, the closest first; none for an answer that adds nothing to the question."""
-    said = [_stem(w) for w in content_words(answer) if w not in _EMPTY]
-    asked = {_stem(w) for w in content_words(question)}
+    said = [stem(w) for w in content_words(answer) if w not in _EMPTY]
+    asked = {stem(w) for w in content_words(question)}
     if not any(word not in asked for word in said):
         return []
     scored = []
     for fact in facts:
-        words = [_stem(w) for w in content_words(fact.text)]
-        missing = sum(not _among(word, words) for word in said)
+        words = [stem(w) for w in content_words(fact.text)]
+        missing = sum(not among(word, words) for word in said)
         if missing <= len(said) // _SLACK:
             scored.append((missing - len(said) / max(1, len(words)), fact))
     return [fact for _, fact in sorted(scored, key=lambda pair: pair[0])]
@@ -128,11 +91,11 @@ def vouching(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
 
 
 def _about_another(question: str, fact: Fact, facts: Sequence[Fact]) -> bool:
-    """Whether a fact says nothing of somebody that a question names: neither by name, nor by what another fact calls them."""
-    missing = strangers(question, [fact])
+    """Whether a fact says nothing of what a question names: neither by name, nor of somebody by what another fact calls them."""
+    missing = [name for name in strangers(question, [fact]) if not is_relative(name)]
     kin = {word for word in voice.words(fact.text) if re.fullmatch(voice.KIN, word)}
     return any(
-        name[:1].isupper() and not any(kin & set(voice.words(other.text)) and not strangers(f"Is it {name}?", [other]) for other in facts)
+        name.islower() or not any(kin & set(voice.words(other.text)) and not strangers(f"Is it {name}?", [other]) for other in facts)
         for name in missing
     )
 
@@ -163,7 +126,7 @@ def fills(question: str, answer: str, fact: Stated) -> bool:
     Of *My friend Goran opened a record shop*, *my friend* is who Goran is, and not what business he has.
     """
     said = _stems(answer)
-    if (named := _WHICH.match(question)) and _stem(named["what"].lower()) in said:
+    if (named := _WHICH.match(question)) and stem(named["what"].lower()) in said:
         return True
     parts = [(_stems(cue.answer), cue) for cue in cues(fact.asked)]
     held = [cue for words, cue in parts if words == said] or [cue for words, cue in parts if said < words]
@@ -174,59 +137,4 @@ def fills(question: str, answer: str, fact: Stated) -> bool:
 
 
 def _stems(text: str) -> set[str]:
-    return {_stem(word) for word in content_words(text)}
-
-
-def strangers(question: str, facts: Sequence[Saying]) -> list[str]:
-    """The names in a question that no fact holds whole, and relatives, trades and attributes that none speaks of: nothing was said of them.
-
-    >>> strangers("What is Ada Barlow's number?", []), strangers("How old is my uncle?", [])
-    (['Ada Barlow'], ['uncle'])
-    """
-    plain = re.sub(r"\b(?:Mother|Father|New Year|Valentine)['’]s (?:Day|Eve)\b", "", question)
-    names, asked = _names(plain), [_stem(w) for w in voice.words(plain)]
-    kin = [(word, also | called) for called, also in _SPOKEN_OF for word in asked if word in called]
-    held = [[_stem(w) for w in voice.words(f"{fact.text} {fact.speaker}")] for fact in facts] if names or kin else []
-    unknown = [name for name in names if not any(all(_among(_stem(w), words) for w in voice.words(name)) for words in held)]
-    return unknown + [word for word, known in kin if not any(known & set(words) for words in held)]
-
-
-def _names(text: str) -> list[str]:
-    """Runs of capitalised words; one alone at the beginning of a sentence is none, nor is a month, a weekday or *I*."""
-    found: list[str] = []
-    for sentence in re.split(r"(?<=[.?!]) ", text):
-        run: list[str] = []
-        for at, word in enumerate([*sentence.split(), ""]):
-            bare = re.sub(r"['’]s?$", "", word.strip('.,;:?!"()'))
-            plain = bare.lower()
-            named = bare[:1].isupper() and len(bare) > 1 and plain not in _NO_NAMES and not _relative(plain) and bare.split("'")[0] != "I"
-            if named and (run or at or plain not in _OPENINGS):
-                run.append(bare)
-            else:
-                found += [" ".join(run)] if len(run) > 1 or (run and not sentence.startswith(run[0])) else []
-                run = []
-    return found
-
-
-def _relative(word: str) -> bool:
-    return any(word in called for called, _ in _RELATIVES)
-
-
-def _stem(word: str) -> str:
-    """A word without its possessive or plural ending."""
-    word = word.removesuffix("'s")
-    return word.removesuffix("s") if len(word) > 3 and not word.endswith("ss") else word
-
-
-def _among(word: str, words: Sequence[str]) -> bool:
-    if word in words:
-        return True
-    return not word.isdigit() and len(word) > 4 and any(_alike(word, other) for other in words)
-
-
-def _alike(word: str, other: str) -> bool:
-    """By spelling; what their lengths or letters rule out is not compared."""
-    least = _ALIKE * (len(word) + len(other)) / 2
-    if min(len(word), len(other)) < least or sum(letter in other for letter in word) < least:
-        return False
-    return SequenceMatcher(None, word, other).ratio() >= _ALIKE
+    return {stem(word) for word in content_words(text)}

@@ -11,7 +11,7 @@ from engrain.errors import InputError, ModuleError
 from engrain.memory.answer_type import answer_type
 from engrain.memory.bank.prompt import UNKNOWN
 from engrain.memory.consult import consult, declined
-from engrain.memory.evidence import Evidence, evidence_of, fills, of_kind, strangers, vouching
+from engrain.memory.evidence import Evidence, evidence_of, fills, of_kind, vouching
 from engrain.memory.facts import facts_of
 from engrain.memory.hops import hops
 from engrain.memory.modules import require_module
@@ -19,6 +19,7 @@ from engrain.memory.router import Route, Router
 from engrain.memory.schema import Fact, Message, Module, ModuleState
 from engrain.memory.search import Found, Search
 from engrain.memory.store import Store
+from engrain.memory.strangers import strangers
 from engrain.memory.wordings import other_words
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from engrain.consolidation.distil import Source, _Asked, _of_its_kind
 from engrain.evals.tasks.told import told
 from engrain.memory.akin import akin
 from engrain.memory.answer_type import answer_type, fits
-from engrain.memory.evidence import fills, of_kind, strangers
+from engrain.memory.evidence import fills, of_kind, vouching
 from engrain.memory.memory import Memory
 from engrain.memory.nearness import Nearness
 from engrain.memory.schema import Fact, Probe, ProbeKind, Trust
+from engrain.memory.strangers import strangers
 
 
 @pytest.mark.parametrize(
@@ -161,6 +162,7 @@ def test_a_written_question_must_ask_for_what_the_grammar_sees(said: str, questi
         ("My cousin Henrik is getting married in Lisbon.", "Who is Henrik?", "Your cousin", True),
         ("I met Oskar at a pottery class.", "What class brought us together?", "At a pottery class", True),
         ("I sold my camera for 240 euros.", "How much did the camera bring?", "240 euros", True),
+        ("Mr. Duval lets us borrow his barrow.", "What is Mr. Duval's first name?", "Borrow his barrow", False),
         ("A hedgehog lives under our heap.", "Who is hiding beneath our heap?", "A hedgehog", True),
     ],
 )
@@ -186,3 +188,7 @@ def test_trades_and_attributes_that_nobody_spoke_of_are_unknown() -> None:
     assert strangers("Who is our solicitor?", facts("Our lawyer is Ms. Vance.")) == []
     assert strangers("What is my favourite colour?", facts("I painted the hall blue.")) == ["favourite"]
     assert strangers("What is my favourite soup?", facts("I love borscht.")) == []
+    hall, tea, sister, ines = facts("I painted the hall blue.", "My favourite tea is assam.", "My sister lives in Porto.", "Ines is my sister.")
+    assert vouching("What is my favourite colour?", "Blue", [hall, tea]) == [], "what is my favourite was said of something else"
+    assert vouching("Where does Ines live?", "Porto", [sister, ines]) == [sister], "another fact tells who she is"
+    assert vouching("Where does Ada live?", "Porto", [sister, ines]) == []

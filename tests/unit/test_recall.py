@@ -13,11 +13,12 @@ from engrain.consolidation.job import consolidate
 from engrain.errors import InputError, NotFoundError
 from engrain.memory.bank.bank import Answer
 from engrain.memory.consult import consult
-from engrain.memory.evidence import strangers, supporting
+from engrain.memory.evidence import supporting
 from engrain.memory.memory import Memory
 from engrain.memory.nearness import Near, Probed, Wording
 from engrain.memory.recall import Recall, Recollection
 from engrain.memory.schema import Fact, Trust
+from engrain.memory.strangers import strangers
 
 
 def fact(text: str, number: int = 1) -> Fact:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tests.processors  # noqa: F401 - before anything loads torch, which counts the processors once
+
+# isort: split
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,11 +15,6 @@ import pytest
 from engrain.memory.memory import Memory
 from engrain.settings import Settings, load_settings
 from tests.endpoint import Server
-
-if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
-    # Each process of a parallel run, and what it starts, has processors of its own: torch's threads do not share one well.
-    _mine, _all = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")), sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, _all[_mine :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])] or _all)
 
 VOCABULARY = 1024
 WORDS = """What is my dog called piano lesson every Thursday six your sister Ines lives in Porto dentist Dr Okafor allergic cashews

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 from engrain.memory.answer_type import COLOURS
@@ -162,13 +163,24 @@ def cues(asked: str) -> list[Cue]:
     >>> [c.question for c in cues("My piano lesson is every Thursday at six.")]
     ['When is my piano lesson?']
     """
+    return list(_kept(asked))
+
+
+@lru_cache(maxsize=2048)
+def _kept(asked: str) -> tuple[Cue, ...]:
+    """A fact's grammar is asked for at every answer that it vouches for."""
     sentence = first_sentence(asked)
     unique: dict[str, Cue] = {}
     for one in (sentence, *simpler(sentence)):
         for cue in _cues(one):
             if cue.answer and len(cue.question.split()) >= 3:
                 unique.setdefault(cue.question, cue)
-    return list(unique.values())
+    return tuple(unique.values())
+
+
+def forget_cues() -> None:
+    """Let go of every statement that is kept at hand."""
+    _kept.cache_clear()
 
 
 def _cues(sentence: str) -> list[Cue]:

@@ -13,6 +13,7 @@ from sqlmodel import Session as DbSession
 from sqlmodel import col, delete, select
 
 from engrain.errors import InputError, NotFoundError
+from engrain.memory.cues import forget_cues
 from engrain.memory.facts import digest, live_facts, require_fact
 from engrain.memory.log import close_session, messages_of, require_session
 from engrain.memory.modules import changed, sweep
@@ -99,6 +100,7 @@ def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Pa
     with store.read() as db:
         sweep(db, modules, worked_on)  # what a compaction replaced, or a killed worker put in its place, may still lie there
     store.scrub()
+    forget_cues()
     for job_id in worked_on:  # those that failed too: what a teacher wrote about a fact may lie there
         shutil.rmtree(jobs / str(job_id), ignore_errors=True)
     return Erasure(tuple(ids), len(touched), probes, module_ids, tuple(stopped), rebuilt)

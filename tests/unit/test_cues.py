@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engrain.memory.cues import cues, topics
+from engrain.memory.cues import _kept, cues, forget_cues, topics
 
 
 @pytest.mark.parametrize(
@@ -178,3 +178,12 @@ def test_what_stands_before_the_subject_is_asked_for_too() -> None:
     assert asked["Where am I going?"] == "in Krakow"
     assert {c.question for c in cues("On our honeymoon we went to Zanzibar.")} >= {"Where did we go?"}
     assert [c.question for c in cues("This is my sister.")] == [c.question for c in cues("This is my sister")]
+
+
+def test_statements_are_kept_at_hand_until_something_is_forgotten() -> None:
+    first = cues("My dentist is Dr. Okafor.")
+    first.clear()
+    assert cues("My dentist is Dr. Okafor."), "what a caller does to its list changes nothing"
+    assert _kept.cache_info().currsize
+    forget_cues()
+    assert not _kept.cache_info().currsize

@@ -73,13 +73,15 @@ def akin(question: str, other: str) -> bool:
         return not first or not second or bool(first & second)
     if AnswerType.THING not in kinds:
         return _across(dict(zip(kinds, (asked, beside), strict=True)))
-    plain, exact = (asked, kinds[1]) if kinds[0] is AnswerType.THING else (beside, kinds[0])
+    plain, counted, exact = (asked, beside, kinds[1]) if kinds[0] is AnswerType.THING else (beside, asked, kinds[0])
     if exact is AnswerType.TIME:
         return timely(plain)
     if exact is AnswerType.PLACE:
         return bool(_SOMEWHERE.search(plain)) or bool(_SITE.search(plain) and not NAMED.search(plain))
     if exact is AnswerType.PERSON:
         return bool(NAMED.search(plain) or _SOMEBODY.search(plain) or _DOES.match(plain))
+    if exact is AnswerType.AMOUNT and not _measures(counted) and "how" not in counted:  # a telephone number measures nothing
+        return True
     if exact is AnswerType.AMOUNT:
         return bool(NUMBERED.search(plain) or _PAID.search(plain)) or not (_WHICH.search(plain) or _DEED.search(plain))
     return True

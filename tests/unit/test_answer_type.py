@@ -162,6 +162,8 @@ def test_a_written_question_must_ask_for_what_the_grammar_sees(said: str, questi
         ("My cousin Henrik is getting married in Lisbon.", "Who is Henrik?", "Your cousin", True),
         ("I met Oskar at a pottery class.", "What class brought us together?", "At a pottery class", True),
         ("I sold my camera for 240 euros.", "How much did the camera bring?", "240 euros", True),
+        ("Ada Barlow's phone number is 555-0100.", "I want to ring Ada Barlow. What do I dial?", "555-0100", True),
+        ("Ada Barlow's phone number is 555-0100.", "Which digits reach Ada Barlow?", "555-0100", True),
         ("Mr. Duval lets us borrow his barrow.", "What is Mr. Duval's first name?", "Borrow his barrow", False),
         ("A hedgehog lives under our heap.", "Who is hiding beneath our heap?", "A hedgehog", True),
     ],

@@ -11,7 +11,7 @@ from engrain.errors import InputError, ModuleError
 from engrain.memory.answer_type import answer_type
 from engrain.memory.bank.prompt import UNKNOWN
 from engrain.memory.consult import consult, declined
-from engrain.memory.evidence import Evidence, evidence_of, fills, of_kind, vouching
+from engrain.memory.evidence import Evidence, evidence_of, of_kind, vouching
 from engrain.memory.facts import facts_of
 from engrain.memory.hops import hops
 from engrain.memory.modules import require_module
@@ -122,7 +122,7 @@ class Recall:
         """Whether what was found for another wording is of the kind that the question itself asks for."""
         with self.store.read() as db:
             facts = [fact for e in found.evidence if e.fact_id is not None and (fact := db.get(Fact, e.fact_id)) is not None]
-        return not facts or (of_kind(question, found.text, facts) and any(fills(question, found.text, fact) for fact in facts))
+        return not facts or (of_kind(question, found.text, facts) and bool(vouching(question, found.text, facts)))
 
     def _in_hops(self, question: str, owner: str, mode: Mode, k: int, most: int = 2) -> Recollection | None:
         """The question with somebody's name in place of a description of them; each hop may go to another module."""

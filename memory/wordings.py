@@ -45,6 +45,8 @@ class _Template:
 
     text: str
     pattern: re.Pattern[str]
+    letters: frozenset[str]
+    """Of its slots."""
     general: bool
     """Whether it may ask for something else, too."""
 
@@ -77,9 +79,17 @@ def _framed(question: str, sure: bool) -> list[str]:
             match = None if sure and template.general else template.pattern.fullmatch(asked)
             slots = _filled(match) if match else None
             if slots is not None:
-                out += [_spoken(other.text, slots, plural) for other in frame if other is not template and _letters(other.text) <= set(slots)]
+                others = [other for other in frame if other is not template and other.letters <= set(slots) and _keeps(template, other, slots)]
+                out += [_spoken(other.text, slots, plural) for other in others]
                 break
     return out
+
+
+def _keeps(asked: _Template, other: _Template, slots: dict[str, str]) -> bool:
+    """Whether another template speaks of all that the one asked speaks of; of the asker it need not."""
+    persons = set("SOP")
+    somebody = slots.get("S") not in (None, "I", "we") and bool(asked.letters & persons)
+    return asked.letters - persons <= other.letters and (not somebody or bool(other.letters & persons))
 
 
 def _filled(match: re.Match[str]) -> dict[str, str] | None:
@@ -159,11 +169,7 @@ def _template(line: str) -> _Template:
         return f"(?P<{letter}{seen[letter]}>{_SLOTS[letter]})"
 
     pattern = re.sub(r"\b[SOPTNX]\b", slot, re.escape(_singular(text)[0]).replace(r"\ ", " "))
-    return _Template(text, re.compile(re.sub(r"^(?:What|Which)\b", "(?:What|Which)", pattern)), text != line)
-
-
-def _letters(template: str) -> set[str]:
-    return set(re.findall(r"\b[SOPTNX]\b", template))
+    return _Template(text, re.compile(re.sub(r"^(?:What|Which)\b", "(?:What|Which)", pattern)), frozenset(seen), text != line)
 
 
 @lru_cache(maxsize=1)

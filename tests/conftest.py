@@ -7,12 +7,14 @@ import tests.processors  # noqa: F401 - before anything loads torch, which count
 # isort: split
 import os
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from engrain.memory.memory import Memory
+from engrain.memory.schema import Fact, Trust
 from engrain.settings import Settings, load_settings
 from tests.endpoint import Server
 
@@ -102,6 +104,12 @@ def memory(tiny_settings: MakeSettings) -> Iterator[Memory]:
     made = Memory(tiny_settings())
     yield made
     made.store.close()
+
+
+def fact(text: str, number: int = 1) -> Fact:
+    """A fact that is in no store."""
+    return Fact(id=number, owner="me", episode_id=1, message_id=1, span_start=0, span_end=1, speaker="user", text=text, asked=text,
+                said_on=date(2026, 11, 23), trust=Trust.USER)  # fmt: skip
 
 
 SAID = ("My dog is called Biscuit.", "My sister Ines lives in Porto.", "My dentist is Dr. Okafor.", "My locker code is 4417.")

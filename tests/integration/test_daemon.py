@@ -134,3 +134,13 @@ def test_a_worker_gives_way_as_a_process_and_as_a_session() -> None:
     )
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, start_new_session=True)
     assert done.stdout.split() == [str(os.nice(0) + 10), "True", "19"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the kernel does not say which processors a process may use")
+def test_a_worker_counts_the_processors_it_may_use() -> None:
+    asked = (
+        "import os; from engrain.consolidation.worker import processors; before = processors(); "
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(before, processors())"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(len(os.sched_getaffinity(0))), "1"]

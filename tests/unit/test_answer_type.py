@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import pytest
 
 from engrain.consolidation.distil import Source, _Asked, _of_its_kind
@@ -13,8 +11,9 @@ from engrain.memory.answer_type import answer_type, fits
 from engrain.memory.evidence import fills, of_kind, vouching
 from engrain.memory.memory import Memory
 from engrain.memory.nearness import Nearness
-from engrain.memory.schema import Fact, Probe, ProbeKind, Trust
+from engrain.memory.schema import Probe, ProbeKind
 from engrain.memory.strangers import strangers
+from tests.conftest import fact
 
 
 @pytest.mark.parametrize(
@@ -97,8 +96,7 @@ def test_questions_of_different_kinds_have_no_answer_in_common(question: str, ot
 
 
 def test_a_question_is_put_in_words_that_ask_for_the_same_kind(memory: Memory) -> None:
-    cat = Fact(id=1, owner="me", episode_id=1, message_id=1, span_start=0, span_end=1, speaker="user", text="Olivier lives in Antwerp.",
-               asked="Olivier lives in Antwerp.", said_on=date(2026, 11, 23), trust=Trust.USER)  # fmt: skip
+    cat = fact("Olivier lives in Antwerp.")
     probes = [
         Probe(owner="me", job_id=1, fact_id=1, kind=ProbeKind.CUE, question=asked, answer="Antwerp")
         for asked in ("Where is Olivier?", "Which town has Olivier?")
@@ -115,11 +113,7 @@ def test_no_right_answer_to_seven_hundred_questions_is_ruled_out() -> None:
 
 
 def test_what_a_fact_says_is_of_its_kind_whatever_the_words() -> None:
-    (dinner, cat) = (
-        Fact(id=n, owner="me", episode_id=1, message_id=1, span_start=0, span_end=1, speaker="user", text=text, asked=text,
-             said_on=date(2026, 11, 23), trust=Trust.USER)
-        for n, text in enumerate(("We eat at Rosie's hour.", "My cat is called 1984."), 1)
-    )  # fmt: skip
+    dinner, cat = fact("We eat at Rosie's hour.", 1), fact("My cat is called 1984.", 2)
     assert not fits("What is my cat called?", "1984")
     assert of_kind("What is my cat called?", "1984", [cat])
     assert not of_kind("What is my cat called?", "1984", [dinner])
@@ -169,28 +163,16 @@ def test_a_written_question_must_ask_for_what_the_grammar_sees(said: str, questi
     ],
 )
 def test_an_answer_to_another_part_of_a_fact_is_none(said: str, question: str, answer: str, may: bool) -> None:
-    fact = Fact(
-        id=1, owner="me", episode_id=1, message_id=1, span_start=0, span_end=1, speaker="user", text=said, asked=said, said_on=date(2026, 11, 23),
-        trust=Trust.USER,
-    )  # fmt: skip
-    assert fills(question, answer, fact) == may
+    assert fills(question, answer, fact(said)) == may
 
 
 def test_trades_and_attributes_that_nobody_spoke_of_are_unknown() -> None:
-    def facts(*texts: str) -> list[Fact]:
-        return [
-            Fact(
-                id=n, owner="me", episode_id=1, message_id=1, span_start=0, span_end=1, speaker="user", text=text, asked=text,
-                said_on=date(2026, 11, 23), trust=Trust.USER,
-            )
-            for n, text in enumerate(texts, 1)
-        ]  # fmt: skip
-
-    assert strangers("Who is our solicitor?", facts("My accountant is Mr. Pellegrini.")) == ["solicitor"]
-    assert strangers("Who is our solicitor?", facts("Our lawyer is Ms. Vance.")) == []
-    assert strangers("What is my favourite colour?", facts("I painted the hall blue.")) == ["favourite"]
-    assert strangers("What is my favourite soup?", facts("I love borscht.")) == []
-    hall, tea, sister, ines = facts("I painted the hall blue.", "My favourite tea is assam.", "My sister lives in Porto.", "Ines is my sister.")
+    assert strangers("Who is our solicitor?", [fact("My accountant is Mr. Pellegrini.")]) == ["solicitor"]
+    assert strangers("Who is our solicitor?", [fact("Our lawyer is Ms. Vance.")]) == []
+    assert strangers("What is my favourite colour?", [fact("I painted the hall blue.")]) == ["favourite"]
+    assert strangers("What is my favourite soup?", [fact("I love borscht.")]) == []
+    hall, tea = fact("I painted the hall blue.", 1), fact("My favourite tea is assam.", 2)
+    sister, ines = fact("My sister lives in Porto.", 3), fact("Ines is my sister.", 4)
     assert vouching("What is my favourite colour?", "Blue", [hall, tea]) == [], "what is my favourite was said of something else"
     assert vouching("Where does Ines live?", "Porto", [sister, ines]) == [sister], "another fact tells who she is"
     assert vouching("Where does Ada live?", "Porto", [sister, ines]) == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 import pytest
@@ -17,14 +16,8 @@ from engrain.memory.evidence import supporting
 from engrain.memory.memory import Memory
 from engrain.memory.nearness import Near, Probed, Wording
 from engrain.memory.recall import Recall, Recollection
-from engrain.memory.schema import Fact, Trust
 from engrain.memory.strangers import strangers
-
-
-def fact(text: str, number: int = 1) -> Fact:
-    return Fact(id=number, owner="me", episode_id=1, message_id=1, span_start=0, span_end=1, speaker="user", text=text, asked=text,
-                said_on=date(2026, 11, 23), trust=Trust.USER)  # fmt: skip
-
+from tests.conftest import fact
 
 FACTS = [fact("Your dentist is Dr. Okafor.", 1), fact("Your sister Ines lives in Porto.", 2)]
 
@@ -212,6 +205,16 @@ def test_what_is_not_known_is_asked_in_other_words(told: Memory, monkeypatch: py
     assert found.why.startswith("asked as 'Who is my dentist?'")
     assert asked == ["Which dentist do I go to?", "Who is my dentist?"]  # the nearest to what the module was asked comes first
     assert not told.recall("Why is that so?", mode="weights").known
+
+
+def test_what_other_words_found_must_answer_the_question_itself(told: Memory) -> None:
+    assert consolidate(told, "me").engrained_facts
+    recall = Recall(told.store, told.bank, told.search, told.router)
+    found = told.recall("Who is my dentist?", mode="weights")
+    assert found.evidence
+    assert recall._answers("Which dentist do I go to?", found)
+    assert not recall._answers("When do I see my dentist?", found), "Dr. Okafor is no time"
+    assert not recall._answers("Where does Ines live?", found), "the fact says nothing of her"
 
 
 def test_an_unknown_mode_lists_those_there_are(told: Memory) -> None:

@@ -49,6 +49,24 @@ def test_names_and_owners_stay(question: str, who: str) -> None:
         assert not re.search(r"\b[SOPTNX]\b", other), other
 
 
+@pytest.mark.parametrize(
+    ("question", "never"),
+    [
+        ("What did Tom break?", "What got broken?"),
+        ("Who is Ada's neighbour?", "Who lives next door?"),
+        ("What did my aunt lend Tom?", "What did Tom borrow?"),
+        ("Where did Ada meet Leo?", "Where did Leo and I meet?"),
+        ("What breed is our cat?", "What is our dog's breed?"),
+        ("How much does the allotment cost?", "How much does the allotment price?"),
+    ],
+)
+def test_of_whom_is_asked_is_never_left_out(question: str, never: str) -> None:
+    others = other_words(question)
+    assert others or "breed" in question
+    assert never not in others
+    assert "What got broken?" in other_words("What did I break?"), "of the asker one need not speak"
+
+
 def test_what_may_ask_for_several_things_is_put_otherwise_only_to_try() -> None:
     assert "Who did I lend my drill to?" in other_words("Who has my drill?")
     assert other_words("Who has my drill?", sure=True) == []

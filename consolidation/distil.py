@@ -24,7 +24,8 @@ from engrain.memory.akin import akin
 from engrain.memory.answer_type import CALENDAR, AnswerType, answer_type, fits
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import READ, UNKNOWN, reading
-from engrain.memory.cues import Cue, cues, topics
+from engrain.memory.cue import Cue
+from engrain.memory.cues import cues, topics
 from engrain.memory.embed import Embedder
 from engrain.memory.evidence import fills
 from engrain.memory.schema import ProbeKind

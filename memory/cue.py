@@ -1,0 +1,56 @@
+"""A cue: a question made from a statement, and the words that what grammar asks for is told by."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from engrain.memory.answer_type import COLOURS
+from engrain.memory.voice import KIN, TITLES, inflect
+
+PERSON_NOUN = re.compile(rf"\b(?:{KIN})$", re.IGNORECASE)
+"""What ends in a word for a person."""
+TITLED = re.compile(rf"\b(?:{TITLES})\b")
+IN_COLOUR = re.compile(rf"^(?:[a-z]+ )?(?:{COLOURS})$")
+CALLED_SO = re.compile(r"^(?P<what>(?:an?|the|my|our|his|her) .+?) (?:called|named) (?P<name>[A-ZÀ-Þ].*)$")
+"""Somebody or something described, and what they are called."""
+MEASURED = re.compile(r"^(?:the )?(?P<kind>size|number|room|platform|gate|seat) (?P<value>\d\S*|[A-ZÀ-Þ]\d\S*)$")
+COUNT = r"two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d+"
+"""More than one of something, as a pattern."""
+NUMERAL = rf"one|{COUNT}|\w+teen|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:-\w+)?"
+AMOUNT = re.compile(r"^(?:[£$€]\s?)?\d[\d,.]*\s?(?:euros?|pounds?|dollars?|francs?|cents?|[£$€])?(?: (?:an?|per) \w+)?$", re.IGNORECASE)
+"""Of money; a bare number may be one."""
+SPOTS = {"in", "at", "on", "near", "under", "behind", "above", "below", "beside", "between", "inside", "outside", "over"}
+"""Prepositions of places."""
+
+
+@dataclass(frozen=True)
+class Cue:
+    """A question and the words of the statement that answer it."""
+
+    question: str
+    answer: str
+    """In the asker's voice, copied from the statement."""
+    indirect: str = ""
+    """The question as a subordinate clause: `when my piano lesson is`; empty where it has no such form."""
+    reversed: bool = False
+    """Whether it asks for what the statement is about, from what it says of it: *Who lives in Porto?*"""
+
+
+def ask(wh: str, auxiliary: str, subject: str, rest: str, answer: str) -> Cue:
+    """`wh auxiliary subject rest?` with its subordinate form; *do* vanishes there and leaves its tense on the verb."""
+    verb, _, after = rest.partition(" ")
+    if auxiliary == "did":
+        indirect = f"{subject} {inflect(verb, 'VBD')} {after}"
+    elif auxiliary == "does":
+        indirect = f"{subject} {inflect(verb, 'VBZ')} {after}"
+    elif auxiliary == "do":
+        indirect = f"{subject} {rest}"
+    else:
+        indirect = f"{subject} {auxiliary} {rest}"
+    return Cue(f"{wh} {auxiliary} {subject} {rest}".strip() + "?", answer, f"{wh.lower()} {indirect}".strip())
+
+
+def is_name(subject: str) -> bool:
+    """Whether a subject is somebody's name alone: *Nimbus*, *Uncle Anselm*."""
+    return bool(re.fullmatch(r"(?!(?:My|Our|The|This|That)$)(?:(?:Uncle|Aunt|Auntie|Grandma|Grandpa|Cousin) )?[A-ZÀ-Þ][a-z]+", subject))

@@ -184,10 +184,10 @@ class SelfDistiller:
         in other words, but for what another fact's grammar asks (`taken`)."""
         rng = random.Random(f"{self.seed}:{source.asked}")
         found = cues(source.asked)
-        drafts = [Draft(source.fact_id, _kind(cue), cue.question, short(source, cue.answer)) for cue in found] + written
+        drafts = [Draft(source.fact_id, _kind(cue), cue.question, voice.part(cue.answer, source.speaker)) for cue in found] + written
         further = [Draft(source.fact_id, ProbeKind.PARAPHRASE, form, answer) for form, answer in _forms(source, found, rng)]
         reworded = [
-            Draft(source.fact_id, ProbeKind.PARAPHRASE, other, short(source, cue.answer))
+            Draft(source.fact_id, ProbeKind.PARAPHRASE, other, voice.part(cue.answer, source.speaker))
             for cue in found if not cue.reversed for other in other_words(cue.question, sure=True)
             if other.lower() not in taken and akin(other, cue.question) and fits(other, cue.answer)
         ]  # fmt: skip
@@ -295,18 +295,8 @@ def _kind(cue: Cue) -> ProbeKind:
     return ProbeKind.REVERSED if cue.reversed else ProbeKind.CUE
 
 
-def short(source: Source, answer: str) -> str:
-    """Words of a fact as the memory answers with them: in its own voice, and a bare name or date instead of *in Porto*, *on 14 March*.
-
-    >>> short(Source(1, "", "My sister lives in Porto.", "user"), "in Porto")
-    'Porto'
-    """
-    bare = re.sub(r"^(?:in|on|at|to) (?=[A-Z0-9])", "", answer.strip(" .,;"))
-    return voice.told(bare, source.speaker)
-
-
 def _drafts(sources: Sequence[Source], asks: Sequence[_Asked]) -> list[Draft]:
-    return [Draft(sources[a.source].fact_id, ProbeKind.QUESTION, a.question, short(sources[a.source], a.answer)) for a in asks]
+    return [Draft(sources[a.source].fact_id, ProbeKind.QUESTION, a.question, voice.part(a.answer, sources[a.source].speaker)) for a in asks]
 
 
 def _asked_for(source: Source) -> list[str]:
@@ -327,7 +317,7 @@ def _forms(source: Source, found: Sequence[Cue], rng: random.Random) -> list[tup
 
     By topic only once where there are others: it teaches to tell all of a fact, also to those who ask for a part of it.
     """
-    answers = {cue.question: short(source, cue.answer) for cue in found}
+    answers = {cue.question: voice.part(cue.answer, source.speaker) for cue in found}
     indirect = _spread([(form, cue) for form in rng.sample(_INDIRECT, len(_INDIRECT)) for cue in found if cue.indirect])
     abouts = [t for t in topics(source.asked)[:3] if t != source.speaker] or [" ".join(content_words(source.asked)[:4])]
     named = [(voice.capital(form.format(topic)), source.text) for form in rng.sample(_ABOUT, len(_ABOUT)) for topic in abouts]

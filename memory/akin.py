@@ -62,9 +62,9 @@ def akin(question: str, other: str) -> bool:
     """
     asked, beside = question.lower(), other.lower()
     kinds = _kind(question), _kind(other)
-    if AnswerType.WAY in kinds:
+    if AnswerType.WAY in kinds or _same_but_for_who(asked, beside):
         return True
-    if _names_what_is_given(asked, beside):
+    if _names_what_is_given(asked, beside) or (NAMED.search(asked) and _names_what_is_given(beside, asked)):
         return False
     if NAMED.search(asked) and beside.endswith(" do?"):
         return False
@@ -85,6 +85,12 @@ def akin(question: str, other: str) -> bool:
     if exact is AnswerType.AMOUNT:
         return bool(NUMBERED.search(plain) or _PAID.search(plain)) or not (_WHICH.search(plain) or _DEED.search(plain))
     return True
+
+
+def _same_but_for_who(asked: str, beside: str) -> bool:
+    """*Who do I coach?* and *What do I coach?*: whether a word is somebody, grammar does not know."""
+    first, second = (re.sub(r"^(?:who|whom|what) ", "", text) for text in (asked, beside))
+    return first == second != asked and second != beside
 
 
 def _across(asked: dict[AnswerType, str]) -> bool:
@@ -124,6 +130,6 @@ def _names_what_is_given(asked: str, naming: str) -> bool:
         return False
     asks_for_it = (
         rf"{_AFTER_WHAT}{head}\b(?!['’])|(?:{_ITS}|(?:what|which|who){_BE} ){head}(?! \w+ing\b| \w+ed\b)(?:,| {_AFTER_HEAD}|\W*$)"
-        rf"|\b{head}['’]s name|name of (?:[\w'’-]+ ){{0,4}}?{head}\b|\bcall(?:ed)?\b"
+        rf"|\b(?:who|what) (?:[\w'’-]+ ){{0,3}}?{head} (?:is|was|are|were)\b|\b{head}['’]s name|name of (?:[\w'’-]+ ){{0,4}}?{head}\b|\bcall(?:ed)?\b"
     )
     return not re.search(asks_for_it, asked)

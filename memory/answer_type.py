@@ -30,7 +30,7 @@ _TIMES = (
 )
 _NUMBERS = (
     r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|"
-    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|year|month|week|day|hour|minute|second|all|half|dozen|first|second|third|several|many|few|couple|none|free|nothing"
+    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|year|month|week|day|hour|minute|second(?!-hand)|all|half|dozen|first|second(?!-hand)|third|several|many|few|couple|none|free|nothing"
 )
 COLOURS = (
     r"red|green|blue|yellow|white|black|brown|grey|gray|pink|purple|orange|violet|beige|gold|golden|silver|turquoise|cream|crimson|navy|teal|tabby|"
@@ -76,6 +76,8 @@ _LONE_NAME = re.compile(r"[A-ZÀ-Þ][a-z]+")
 _WHEN = re.compile(_MOMENT)
 _YEAR = re.compile(r"(?:in )?(?:19|20)\d\d")
 _MONEY = re.compile(r"[£€$]|\b(?:pound|euro|dollar|cent)s?\b")
+_TRADE = re.compile(r"\bdo(?:es)? for a living\b|\b(?:job|profession|occupation|trade|line of work)\?|\bwork as\?")
+"""What asks for a trade, which is no amount."""
 _DATED = re.compile(rf"\b(?:(?:{CALENDAR})s?|ago|last|next|yesterday|today|tomorrow)\b")
 """Of these a moment has one; without, it may be a number."""
 _TIMELY = re.compile(
@@ -121,6 +123,10 @@ def fits(question: str, answer: str) -> bool:
         return not _WHEN.fullmatch(said)
     if kind in (AnswerType.THING, AnswerType.WAY) and _YEAR.fullmatch(said):
         return bool(NUMBERED.search(asked))
+    if kind is AnswerType.TIME and _MONEY.search(said):
+        return False
+    if kind is AnswerType.THING and _TRADE.search(asked) and (_MONEY.search(said) or any(char.isdigit() for char in said)):
+        return False
     if kind is AnswerType.THING and _moment(said):
         return timely(question) or bool(_LONE_NAME.fullmatch(stated))
     if _PROPER.search(asked) and len(stated.split()) > 1:
@@ -128,7 +134,7 @@ def fits(question: str, answer: str) -> bool:
     if kind is AnswerType.AMOUNT and "how many" in asked and _MONEY.search(said):
         return bool(_MONEY.search(asked))
     if kind is AnswerType.AMOUNT and _moment(said):
-        return bool(re.search(r"\bhow (?:old|long|far)\b", asked))
+        return bool(re.search(r"\bhow (?:long|far)\b", asked) or ("how old" in asked and re.search(r"\d{4}", said)))
     return kind not in _HOLDS or bool(_HOLDS[kind].search(said))
 
 

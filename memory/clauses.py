@@ -119,7 +119,7 @@ def _verb_position(tokens: list[str], pronoun: bool) -> int | None:
             at += 1
         return at if lemma(tokens[at]) or tokens[at].lower() in MODAL | COPULA else None
     named = tokens[0][:1].isupper() and not tokens[0].endswith("'s") and tokens[0].lower() not in DETERMINERS
-    if pronoun or (named and finite(tokens[1])):
+    if pronoun or tokens[0] == "They" or (named and finite(tokens[1])):
         at = 1
         while at < len(tokens) - 1 and is_adverb(tokens[at]):
             at += 1
@@ -134,7 +134,7 @@ def _verb_position(tokens: list[str], pronoun: bool) -> int | None:
         if plural and tokens[at].islower() and lemma(tokens[at]) == tokens[at] and tokens[at] not in PREPOSITIONS:
             return at
     for at in range(start, min(9, len(tokens))):
-        if finite(tokens[at]):
+        if finite(tokens[at]) or ("and" in tokens[:at] and tokens[at - 1][:1].isupper() and tokens[at].islower() and lemma(tokens[at]) == tokens[at]):
             return at
     return None
 
@@ -189,7 +189,7 @@ def phrases_of(rest: tuple[str, ...]) -> tuple[str, list[tuple[str, str]]]:
     if when:
         phrases.append(("", when))
     for group in groups[1:]:
-        inner, when = _timed(joined(group[1:]))
+        inner, when = _timed(_HERE.sub("", joined(group[1:])))
         phrases += [(group[0].lower(), inner)] if inner else []
         phrases += [("", when)] if when else []
     return obj, phrases
@@ -234,7 +234,7 @@ def finite(word: str) -> bool:
 
 def lower_first(text: str) -> str:
     first = text.split(" ", 1)[0]
-    if first in {"My", "Our", "The", "A", "An", "We", "His", "Her", "Their", "This", "That"}:
+    if first in {"My", "Our", "The", "A", "An", "We", "He", "She", "They", "His", "Her", "Their", "This", "That"}:
         return text[0].lower() + text[1:]
     return text
 

@@ -54,3 +54,9 @@ def ask(wh: str, auxiliary: str, subject: str, rest: str, answer: str) -> Cue:
 def is_name(subject: str) -> bool:
     """Whether a subject is somebody's name alone: *Nimbus*, *Uncle Anselm*."""
     return bool(re.fullmatch(r"(?!(?:My|Our|The|This|That)$)(?:(?:Uncle|Aunt|Auntie|Grandma|Grandpa|Cousin) )?[A-ZÀ-Þ][a-z]+", subject))
+
+
+def is_somebody(phrase: str) -> bool:
+    """Whether a phrase is about a person, as far as words tell: *Tom Hale*, *a man in Whitby*, *my old landlord*."""
+    head = re.split(r" (?:in|from|at|of|with|on|who|called)\b", phrase)[0]
+    return bool(PERSON_NOUN.search(head)) or (phrase[:1].isupper() and len(phrase.split()) <= 2)

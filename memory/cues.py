@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
+from engrain.memory.anaphora import gone_on
 from engrain.memory.clauses import (
     COPULA,
     MODAL,
@@ -78,10 +79,11 @@ def _kept(asked: str) -> tuple[Cue, ...]:
     """A fact's grammar is asked for at every answer that it vouches for."""
     sentence = first_sentence(asked)
     unique: dict[str, Cue] = {}
-    for one in (sentence, *simpler(sentence)):
-        for cue in _cues(one):
-            if cue.answer and len(cue.question.split()) >= 3:
-                unique.setdefault(cue.question, cue)
+    for said in (sentence, *gone_on(asked)):
+        for one in (said, *simpler(said)):
+            for cue in _cues(one):
+                if cue.answer and len(cue.question.split()) >= 3:
+                    unique.setdefault(cue.question, cue)
     return tuple(unique.values())
 
 

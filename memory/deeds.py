@@ -21,7 +21,7 @@ from engrain.memory.clauses import (
     phrases_of,
     time_clause,
 )
-from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, IN_COLOUR, MEASURED, NUMERAL, PERSON_NOUN, Cue, ask
+from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, IN_COLOUR, MEASURED, NUMERAL, PERSON_NOUN, Cue, ask, is_somebody
 from engrain.memory.voice import inflect, lemma
 
 _MEETING = {"meet", "marry", "hire", "phone", "hug"}
@@ -43,6 +43,16 @@ _BY_PLACE = re.compile(
 _LODGING = re.compile(
     r"^an? (?P<noun>(?:[a-z]+ )?(?:cabin|house|flat|cottage|room|hut|apartment|garden|allotment|office|studio|villa|caravan|boat|place))$"
 )
+_OFTEN = re.compile(rf"^(?:(?P<obj>.+?) )?(?P<often>(?:once|twice|(?:{COUNT}|several|many|a few|a couple of) times)(?: (?:an?|per|every) [a-z]+)?)$")
+"""*Latin twice*, *swimming three times a week*."""
+_HURTING = {
+    "sprain", "break", "twist", "cut", "burn", "injure", "hurt", "tear", "pull", "strain", "fracture", "bruise", "dislocate", "scrape",
+    "lose", "ruin",
+}  # fmt: skip
+_WHILE = re.compile(r"^(?P<obj>(?:my|our|his|her|their|the|an?) .+?) (?P<doing>[a-z]{2,}ing(?: .+)?)$")
+"""*my wrist lifting a sack*: what was being done stands behind what got hurt."""
+_OF_MONEY = re.compile(r"^(?:an?|the) (?P<thing>(?:[a-z-]+ ){0,2}?[a-z-]+) of (?P<amount>.+)$")
+"""*a deposit of 1,800 pounds*"""
 _COUNTED = re.compile(rf"^(?P<many>{COUNT}) (?P<things>(?:[a-z-]+ ){{0,2}}?[a-z]+s)$")
 _SIZED = re.compile(r"^an? size (?P<size>\d\S*) (?P<thing>[a-z]+)$")
 _AGED = re.compile(rf"^when (?:I|we|he|she|they) (?:was|were) (?P<age>{NUMERAL})(?: years old)?$")
@@ -64,6 +74,8 @@ _TAUGHT = {
 """What is *in* a subject, not in a place."""
 _RECIPIENT = {"me", "us", "him", "her", "them", "mum", "dad", "mom", "grandma", "grandpa"}
 _PLACES = {"in", "at", "near"}
+_LONG = 8
+"""With more words than this beside it nobody asks for something."""
 _PARTICLES = {"up", "out", "off", "down", "back", "away", "over"}
 
 
@@ -122,6 +134,13 @@ def around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whole
     if done:
         yield ask("What", auxiliary, subject, f"{verb.rsplit(' ', 1)[0]} do", done)
     deed = _Deed(auxiliary, subject, verb, *phrases_of(rest))
+    if often := _OFTEN.match(deed.obj):
+        deed = replace(deed, obj=often["obj"] or "")
+        yield deed.ask("How often", deed.middle, often["often"])
+    hurt = _WHILE.match(deed.obj) if deed.base in _HURTING else None
+    if hurt:
+        deed = replace(deed, obj=hurt["obj"])
+        yield deed.ask("How", deed.middle, hurt["doing"])
     coloured = _COLOURED.match(deed.obj) if deed.base in _PAINTING else None
     if coloured:
         deed = replace(deed, obj=coloured["thing"])
@@ -176,17 +195,28 @@ def _of_object(deed: _Deed) -> Iterator[Cue]:
         yield Cue(f"How did {deed.subject} do {after}".strip() + "?", deed.obj)
         return
     recipient, given = _recipient(deed.obj)
+    if (sum_of := _OF_MONEY.match(given)) and AMOUNT.match(sum_of["amount"]):
+        be = {"did": "was", "do": "is", "does": "is"}.get(deed.auxiliary, "is")
+        yield Cue(f"How much {be} the {sum_of['thing']}?", sum_of["amount"], f"how much the {sum_of['thing']} {be}")
     if AMOUNT.match(given) and not given.isdigit():
         thing = " ".join(f"{p} {i}" for p, i in deed.phrases[:1] if p in {"for", "on", "to"})
         yield deed.ask("How much", " ".join(filter(None, (deed.verb, recipient, thing))), given)
     if recipient:
-        yield deed.ask("What", f"{deed.verb} {recipient}", given)
+        yield from _beside(deed, "What", f"{deed.verb} {recipient}", given)
         if recipient[:1].isupper() and deed.base in _GIVING:
             yield deed.ask("Who", f"{deed.verb} {given} to", recipient)
     elif deed.obj and deed.obj.lower() not in {"here", "there"} and not deed.obj.lower().startswith(("that ", "if ", "how ", "like ")):
         so_called = CALLED_SO.match(deed.obj)
         somebody = deed.base in _MEETING and (deed.obj[:1].isupper() or bool(PERSON_NOUN.search(deed.obj)))
-        yield deed.ask("Who" if somebody else "What", deed.verb, so_called["name"] if so_called else deed.obj)
+        yield from _beside(deed, "Who" if somebody else "What", deed.verb, so_called["name"] if so_called else deed.obj)
+
+
+def _beside(deed: _Deed, wh: str, rest: str, answer: str) -> Iterator[Cue]:
+    """The question without what else is said, and with it: *What do we have? What do we have for breakfast on Sundays?*"""
+    yield deed.ask(wh, rest, answer)
+    along = " ".join(f"{preposition} {inner}".strip() for preposition, inner in deed.phrases)
+    if along and len(along.split()) <= _LONG and not any(inner.lower() in _POINTING for _, inner in deed.phrases):
+        yield deed.ask(wh, f"{rest} {along}", answer)
 
 
 def _of_phrase(deed: _Deed, index: int) -> Iterator[Cue]:
@@ -228,7 +258,7 @@ def _of_phrase(deed: _Deed, index: int) -> Iterator[Cue]:
             inner = " ".join([inner, *_places(phrases[index + 1 :])])
         so_called = CALLED_SO.match(inner)
         inner = so_called["name"] if so_called else inner
-        named = bool(PERSON_NOUN.search(so_called["what"])) if so_called else inner[:1].isupper() and len(inner.split()) <= 2
+        named = bool(PERSON_NOUN.search(so_called["what"])) if so_called else is_somebody(inner)
         yield deed.ask("Who" if preposition in {"with", "from", "by"} and named else "What", f"{before} {preposition}", inner)
         if preposition == "by" and not index and not deed.obj and deed.auxiliary in COPULA and deed.base and is_participle(deed.verb):
             active = inflect(deed.base, "VBZ" if deed.auxiliary in {"is", "are"} else "VBD")

@@ -29,6 +29,8 @@ _PART = 3
 """So many words are a part, however short the fact."""
 _WHICH = re.compile(r"(?:\w+ )?(?:what|which) (?P<what>\w+) ", re.IGNORECASE)
 """*Which class …?* is answered by what is one in so many words."""
+_MONEY = {"rent", "deposit", "mortgage", "salary", "wage", "fee", "fine", "pension", "tip", "loan", "tuition", "subscription", "insurance", "bonus"}
+"""What is paid as one of them is not paid as another."""
 _EMPTY = {"name", "named", "called", "you're", "i'm", "yes", "been", "currently"}
 
 
@@ -75,13 +77,21 @@ def supporting(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
     asked = {stem(w) for w in content_words(question)}
     if not any(word not in asked for word in said):
         return []
-    scored = []
+    scored, again = [], _again(answer)
     for fact in facts:
+        if not again <= _again(fact.text):  # *the flour in your flour*
+            continue
         words = [stem(w) for w in content_words(fact.text)]
         missing = sum(not among(word, words) for word in said)
         if missing <= len(said) // _SLACK:
             scored.append((missing - len(said) / max(1, len(words)), fact))
     return [fact for _, fact in sorted(scored, key=lambda pair: pair[0])]
+
+
+def _again(text: str) -> set[str]:
+    """The words that are said more than once and carry meaning."""
+    words = voice.words(text)
+    return {stem(word) for word in content_words(text) if words.count(word) > 1}
 
 
 def vouching(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
@@ -92,6 +102,9 @@ def vouching(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
 
 def _about_another(question: str, fact: Fact, facts: Sequence[Fact]) -> bool:
     """Whether a fact says nothing of what a question names: neither by name, nor of somebody by what another fact calls them."""
+    paid = [_MONEY & _stems(text) for text in (question, fact.text)]
+    if all(paid) and not paid[0] & paid[1]:
+        return True
     missing = [name for name in strangers(question, [fact]) if not is_relative(name)]
     kin = {word for word in voice.words(fact.text) if re.fullmatch(voice.KIN, word)}
     return any(

@@ -15,6 +15,7 @@ from engrain.memory.evidence import Evidence, evidence_of, of_kind, vouching
 from engrain.memory.facts import facts_of
 from engrain.memory.hops import hops
 from engrain.memory.modules import require_module
+from engrain.memory.parts import asks_for_part, part_of
 from engrain.memory.router import Route, Router
 from engrain.memory.schema import Fact, Message, Module, ModuleState
 from engrain.memory.search import Found, Search
@@ -29,6 +30,8 @@ Mode = Literal["weights", "text", "hybrid"]
 
 _READ = 0.4
 """Least cosine similarity of a fact that vouches for what was read: farther off, it holds the words by chance."""
+_PART = 0.35
+"""Least cosine similarity of the fact whose part is told."""
 _REWORDED = 2
 """In so many other wordings a question is asked that has no answer."""
 
@@ -90,6 +93,8 @@ class Recall:
     def _once(self, question: str, owner: str, mode: Mode, k: int, module: str | None = None) -> Recollection:
         """One question, one module, or the facts found."""
         found = [] if mode == "weights" else self.search.find(question, owner, k)
+        if part := self._part(question, mode, found) if found and not module else None:
+            return part
         route = None if mode == "text" else self._named(module, owner) if module else self.router.route(question, owner)
         if route is not None and route.module is not None and not _fresh_is_nearer(found, route):
             try:
@@ -98,7 +103,7 @@ class Recall:
                 if module or self._serves(route.module):
                     raise
                 return self._once(question, owner, mode, k)  # it was replaced or forgotten this moment
-        if found:
+        if found and not asks_for_part(question, found[0].fact):
             return self._from_facts(question, mode, found)
         return _nothing(question, mode, _explain(route))
 
@@ -157,7 +162,7 @@ class Recall:
             said_in = {fact.id: session for fact, session in sources}
             evidence = tuple(evidence_of(fact, said_in[fact.id]) for fact in consulted.facts[:2])
             return Recollection(question, mode, answer.text, answer.confidence, "weights", (module.id,), evidence, why, 0.0, answer.prompt)
-        if found:
+        if found and not asks_for_part(question, found[0].fact):
             return self._from_facts(question, mode, found)
         return _nothing(question, mode, why, answer.prompt, (module.id,))
 
@@ -165,6 +170,17 @@ class Recall:
         """The module's facts and the sessions they were said in."""
         with self.store.read() as db:
             return [(fact, _session_of(db.get(Message, fact.message_id))) for fact in facts_of(db, owner, module.id)]
+
+    def _part(self, question: str, mode: Mode, found: Sequence[Found]) -> Recollection | None:
+        """The part of the nearest fact that the question asks for; None where it is too far off, or none is meant."""
+        nearest = found[0]
+        if nearest.similarity < _PART or strangers(question, [f.fact for f in found]):
+            return None
+        part = part_of(self.bank.base, question, nearest.fact)
+        if part is None:
+            return None
+        why = f"part of the nearest fact, {nearest.similarity:.2f}"
+        return Recollection(question, mode, part.text, part.confidence, "facts", (), (_as_evidence(nearest),), why, 0.0)
 
     def _from_facts(self, question: str, mode: Mode, found: Sequence[Found]) -> Recollection:
         """Read the answer off the facts found; it stands where one of them says so, is near enough and nobody unknown is asked about."""

@@ -124,6 +124,15 @@ def told(text: str, speaker: str, listener: str | None = None) -> str:
     return _second(text) if speaker == USER else _third(text, speaker, listener)
 
 
+def part(said: str, speaker: str) -> str:
+    """A part of a statement as the memory answers with it: in its own voice, and a bare name or date instead of *in Porto*, *on 14 March*.
+
+    >>> part("in Porto", "user")
+    'Porto'
+    """
+    return told(re.sub(r"^(?:in|on|at|to) (?=[A-Z0-9])", "", said.strip(" .,;")), speaker)
+
+
 def asked(text: str, speaker: str, listener: str | None = None) -> str:
     """A statement in the words its asker would use: the user's own, or the third person by name."""
     return text if speaker == USER else _third(text, speaker, listener)

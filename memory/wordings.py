@@ -144,6 +144,8 @@ def _worded(question: str) -> list[str]:
     """What the synonyms give, one word changed at a time."""
     words, out = question.split(" "), []
     for at, word in enumerate(words[1:], 1):
+        if re.fullmatch(r"I|we|they|you", words[at - 1]):
+            continue  # what they do, and no thing
         bare = re.match(r"[\w-]+", word)
         for other in _synonyms().get(bare[0].lower(), ()) if bare and bare[0].islower() else ():
             out.append(" ".join([*words[:at], other + word[bare.end() :], *words[at + 1 :]]))  # type: ignore[union-attr]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from engrain.errors import InputError, ModelError
 from engrain.memory.bank import lora
 from engrain.memory.bank.decode import TOLERANCE, Decoder, LeanSteps, Steps
-from engrain.memory.bank.generate import continued, last
+from engrain.memory.bank.generate import continued, last, weighed
 from engrain.memory.quiet import quiet
 
 
@@ -256,6 +256,14 @@ class BaseModel:
                 if advance:
                     advance(len(rows))
         return out
+
+    def weigh(self, prefix: str, prompt: str, answers: Sequence[str]) -> list[float]:
+        """How likely the model, no module on, finds each answer and the end of its line after `prefix + prompt`: sums of log-probabilities.
+
+        The prefix is computed once and kept, the prompt once for all answers.
+        """
+        with self.lock, torch.inference_mode(), self.bare():
+            return weighed(self, self.prefix(self.encode(prefix)), self.encode(prompt), [self.encode(f" {answer}\n") for answer in answers])
 
     def forget_prefix(self, text: str) -> None:
         """Let go of what `complete` keeps of a prefix; a long one takes some hundred megabytes."""

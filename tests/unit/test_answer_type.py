@@ -8,7 +8,7 @@ from engrain.consolidation.distil import Source, _Asked, _of_its_kind
 from engrain.evals.tasks.told import told
 from engrain.memory.akin import akin
 from engrain.memory.answer_type import answer_type, fits
-from engrain.memory.evidence import fills, of_kind, vouching
+from engrain.memory.evidence import fills, of_kind, supporting, vouching
 from engrain.memory.memory import Memory
 from engrain.memory.nearness import Nearness
 from engrain.memory.schema import Probe, ProbeKind
@@ -52,6 +52,11 @@ def test_the_first_words_that_tell_decide(question: str, kind: str) -> None:
         ("What is my locker code?", "2016", True),
         ("Who did I meet in Rome?", "April", True),
         ("How long is the course?", "a week", True),
+        ("When do I fly to Japan?", "150 pounds a month", False),
+        ("What does Casimir do for a living?", "200 pounds", False),
+        ("What did the canoe cost?", "A second-hand canoe", False),
+        ("How old is Tamsin?", "Tuesday", False),
+        ("How old is Tamsin?", "born in 1990", True),
         ("What is my locker code?", "4417", True),
         ("What is my passport number?", "November 2027", False),
         ("What is my passport number?", "GH 771204", True),
@@ -160,6 +165,8 @@ def test_a_written_question_must_ask_for_what_the_grammar_sees(said: str, questi
         ("Ada Barlow's phone number is 555-0100.", "Which digits reach Ada Barlow?", "555-0100", True),
         ("Mr. Duval lets us borrow his barrow.", "What is Mr. Duval's first name?", "Borrow his barrow", False),
         ("A hedgehog lives under our heap.", "Who is hiding beneath our heap?", "A hedgehog", True),
+        ("I coach the juniors.", "Who do I coach?", "The juniors", True),
+        ("My neighbour Mrs. Quill feeds our cat.", "What is our cat called?", "Your neighbour Mrs. Quill", False),
     ],
 )
 def test_an_answer_to_another_part_of_a_fact_is_none(said: str, question: str, answer: str, may: bool) -> None:
@@ -176,3 +183,16 @@ def test_trades_and_attributes_that_nobody_spoke_of_are_unknown() -> None:
     assert vouching("What is my favourite colour?", "Blue", [hall, tea]) == [], "what is my favourite was said of something else"
     assert vouching("Where does Ines live?", "Porto", [sister, ines]) == [sister], "another fact tells who she is"
     assert vouching("Where does Ada live?", "Porto", [sister, ines]) == []
+
+
+def test_what_is_paid_as_one_thing_is_not_paid_as_another() -> None:
+    deposit, flat = fact("We paid a deposit of 900 pounds.", 1), fact("We pay 900 pounds a month for the flat.", 2)
+    assert vouching("How much is our rent?", "900 pounds", [deposit]) == []
+    assert vouching("How much is our rent?", "900 pounds a month", [flat]) == [flat]
+    assert vouching("How much was the deposit?", "900 pounds", [deposit]) == [deposit]
+
+
+def test_an_answer_that_goes_round_in_circles_is_on_no_record() -> None:
+    flour = fact("The flour comes from a mill.")
+    assert supporting("What is the bakery called?", "The flour in your flour", [flour]) == []
+    assert supporting("What comes from a mill?", "The flour", [flour]) == [flour]

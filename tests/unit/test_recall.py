@@ -150,11 +150,11 @@ def test_a_fresh_fact_is_read_before_an_older_module_is_asked(told: Memory) -> N
 @pytest.mark.parametrize(
     ("question", "read", "why"),
     [
-        ("Who is my dentist?", "Dr. Okafor", ""),
-        ("When did I see my dentist?", "Dr. Okafor", "'Dr. Okafor' is no time"),
-        ("Who is my dentist?", "Dr. Smith", "says 'Dr. Smith'"),
-        ("Who is my dentist?", "I don't know.", "does not find the answer"),
-        ("Who is Ada Barlow's dentist?", "Dr. Okafor", "no fact names 'Ada Barlow'"),
+        ("Tell me who my dentist is.", "Dr. Okafor", ""),
+        ("Tell me when I see my dentist.", "Dr. Okafor", "'Dr. Okafor' is no time"),
+        ("Tell me who my dentist is.", "Dr. Smith", "says 'Dr. Smith'"),
+        ("Tell me who my dentist is.", "I don't know.", "does not find the answer"),
+        ("Tell me who Ada Barlow's dentist is.", "Dr. Okafor", "no fact names 'Ada Barlow'"),
     ],
 )
 def test_what_is_read_stands_where_a_fact_says_so(told: Memory, monkeypatch: pytest.MonkeyPatch, question: str, read: str, why: str) -> None:

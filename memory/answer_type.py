@@ -71,6 +71,7 @@ _HOLDS = {
 _MOMENT = rf"(?:(?:in|on|at|the|of|an?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple|[\d:.,]+(?:st|nd|rd|th)?|{_TIMES})s?,?(?: |$))+"
 _NOBODY = re.compile(rf"(?:in|at|on|near|under) .*|{_MOMENT}")
 """A place or a time, and nobody's name."""
+_RANK = re.compile(r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last")
 _LONE_NAME = re.compile(r"[A-ZÀ-Þ][a-z]+")
 """*April* may be somebody."""
 _WHEN = re.compile(_MOMENT)
@@ -78,13 +79,18 @@ _YEAR = re.compile(r"(?:in )?(?:19|20)\d\d")
 _MONEY = re.compile(r"[£€$]|\b(?:pound|euro|dollar|cent)s?\b")
 _TRADE = re.compile(r"\bdo(?:es)? for a living\b|\b(?:job|profession|occupation|trade|line of work)\?|\bwork as\?")
 """What asks for a trade, which is no amount."""
-_DATED = re.compile(rf"\b(?:(?:{CALENDAR})s?|ago|last|next|yesterday|today|tomorrow)\b")
+_DATED = re.compile(rf"\b(?:(?:{CALENDAR})s?|ago|last|next|every|yesterday|today|tomorrow)\b")
 """Of these a moment has one; without, it may be a number."""
 _TIMELY = re.compile(
     r"\b(?:when|dates?|days?|\w+days?|times?|deadline|due|schedule|timetable|months?|years?|seasons?|weeks?|evenings?|mornings?|afternoons?|nights?|"
     r"anniversary|appointments?|slots?|shifts?|hours?|expir\w+|term|period|often|frequen\w+)\b"
 )
 """What asks for a time, though not with *when*."""
+_BY_THE_WAY = re.compile(
+    r"(?<=[a-z] )when\b.*|\b(?:each|every|this|last|next|(?:on|in|at|during|since)(?: the)?) (?:\w+day |weekend )?(?:\w+day|morning|afternoon|evening|"
+    r"night|day|weekend|week|month|year|spring|summer|autumn|winter)s?\b"
+)
+"""*when I skied, each morning*: a time that is told and not asked for."""
 _PROPER = re.compile(rf"{WHAT} (?:school|college|university|airline|hospital|airport|country|city|town|village)s? (?!of\b)")
 """What has a name of its own, or is told by one."""
 NAMED = re.compile(r"\bcalled\b|\bnamed?\b|\bnames\b")
@@ -118,7 +124,7 @@ def fits(question: str, answer: str) -> bool:
     if kind is AnswerType.PERSON and _SENTENCE.match(said):
         return any(word[0].isupper() and word not in question for word in stated.split()[1:])
     if kind is AnswerType.PERSON:
-        return bool(_LONE_NAME.fullmatch(stated)) or not _NOBODY.fullmatch(said)
+        return not _RANK.fullmatch(said) and (bool(_LONE_NAME.fullmatch(stated)) or not _NOBODY.fullmatch(said))
     if kind is AnswerType.PLACE:
         return not _WHEN.fullmatch(said)
     if kind in (AnswerType.THING, AnswerType.WAY) and _YEAR.fullmatch(said):
@@ -140,7 +146,7 @@ def fits(question: str, answer: str) -> bool:
 
 def timely(question: str) -> bool:
     """Whether a question speaks of time; *What broke when I skied?* does not."""
-    return bool(_TIMELY.search(re.sub(r"(?<=[a-z] )when\b.*", "", question.lower())))
+    return bool(_TIMELY.search(_BY_THE_WAY.sub("", question.lower())))
 
 
 def _moment(said: str) -> bool:

@@ -87,8 +87,8 @@ _TIMELY = re.compile(
 )
 """What asks for a time, though not with *when*."""
 _BY_THE_WAY = re.compile(
-    r"(?<=[a-z] )when\b.*|\b(?:each|every|this|last|next|(?:on|in|at|during|since)(?: the)?) (?:\w+day |weekend )?(?:\w+day|morning|afternoon|evening|"
-    r"night|day|weekend|week|month|year|spring|summer|autumn|winter)s?\b"
+    r"(?<=[a-z] )when\b.*|\b(?:each|every|this|last|next|(?:on|in|at|during|since)(?: the)?) (?:\w+day |weekend )?(?:\w+day|morning|afternoon|"
+    r"evening|night|day|weekend|week|month|year|spring|summer|autumn|winter)s?\b"
 )
 """*when I skied, each morning*: a time that is told and not asked for."""
 _PROPER = re.compile(rf"{WHAT} (?:school|college|university|airline|hospital|airport|country|city|town|village)s? (?!of\b)")

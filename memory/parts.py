@@ -38,6 +38,8 @@ class Part:
     text: str
     confidence: float
     """Share of such answers that were right, 0 to 1."""
+    prompt: str
+    """The exact text the base model saw."""
 
 
 def asks_for_part(question: str, fact: Fact) -> bool:
@@ -50,11 +52,13 @@ def part_of(base: BaseModel, question: str, fact: Fact) -> Part | None:
     answers = _candidates(question, fact)
     if not answers:
         return None
-    sums = base.weigh(READ, reading([f"{fact.asked.rstrip('.')}."], question), answers)
+    asked = reading([f"{fact.asked.rstrip('.')}."], question)
+    sums = base.weigh(READ, asked, answers)
     best = max(range(len(sums)), key=sums.__getitem__)
     if sums[best] < _LEAST:
         return None
-    return Part(voice.part(answers[best], fact.speaker), 1 / (1 + math.exp(-_STEEPNESS * (sums[best] - _MIDDLE))))
+    confidence = 1 / (1 + math.exp(-_STEEPNESS * (sums[best] - _MIDDLE)))
+    return Part(voice.part(answers[best], fact.speaker), confidence, READ + asked)
 
 
 def _candidates(question: str, fact: Fact) -> list[str]:

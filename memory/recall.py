@@ -75,9 +75,9 @@ class Recall:
     def __call__(self, query: str, owner: str, mode: Mode = "hybrid", k: int = 4, module: str | None = None) -> Recollection:
         """Recall what the owner's memory holds on a question.
 
-        `weights` asks the routed module and shows it nothing but the question; `text` lets the base model read the k facts
-        found; `hybrid` asks the module, in the words of the nearest trained question too, and reads where it has no answer,
-        or where a fresh fact is nearer than any module.
+        `weights` asks the routed module and shows it nothing but the question. `text` tells the part of the nearest fact that is
+        asked for; where the fact has no parts, or not for one is asked, the base model reads the k facts found. `hybrid` tells the
+        part, too, and else asks the module, in the words of the nearest trained question too, unless a fresh fact is nearer.
         What is not known is asked in other words, where there are some that modules were asked in, and then in two or three
         hops where it describes somebody: who is that, and then by name.
         With the id of a `module` that one is asked, whatever the router says.
@@ -93,7 +93,7 @@ class Recall:
     def _once(self, question: str, owner: str, mode: Mode, k: int, module: str | None = None) -> Recollection:
         """One question, one module, or the facts found."""
         found = [] if mode == "weights" else self.search.find(question, owner, k)
-        if part := self._part(question, mode, found) if found and not module else None:
+        if module is None and (part := self._part(question, mode, found)):
             return part
         route = None if mode == "text" else self._named(module, owner) if module else self.router.route(question, owner)
         if route is not None and route.module is not None and not _fresh_is_nearer(found, route):
@@ -103,9 +103,7 @@ class Recall:
                 if module or self._serves(route.module):
                     raise
                 return self._once(question, owner, mode, k)  # it was replaced or forgotten this moment
-        if found and not asks_for_part(question, found[0].fact):
-            return self._from_facts(question, mode, found)
-        return _nothing(question, mode, _explain(route))
+        return self._read(question, mode, found) or _nothing(question, mode, _explain(route))
 
     def _serves(self, module: Module) -> bool:
         """Whether a module is live still."""
@@ -162,9 +160,7 @@ class Recall:
             said_in = {fact.id: session for fact, session in sources}
             evidence = tuple(evidence_of(fact, said_in[fact.id]) for fact in consulted.facts[:2])
             return Recollection(question, mode, answer.text, answer.confidence, "weights", (module.id,), evidence, why, 0.0, answer.prompt)
-        if found and not asks_for_part(question, found[0].fact):
-            return self._from_facts(question, mode, found)
-        return _nothing(question, mode, why, answer.prompt, (module.id,))
+        return self._read(question, mode, found) or _nothing(question, mode, why, answer.prompt, (module.id,))
 
     def _sources(self, owner: str, module: Module) -> list[tuple[Fact, str]]:
         """The module's facts and the sessions they were said in."""
@@ -173,17 +169,22 @@ class Recall:
 
     def _part(self, question: str, mode: Mode, found: Sequence[Found]) -> Recollection | None:
         """The part of the nearest fact that the question asks for; None where it is too far off, or none is meant."""
-        nearest = found[0]
-        if nearest.similarity < _PART or strangers(question, [f.fact for f in found]):
+        nearest = found[0] if found else None
+        if nearest is None or nearest.similarity < _PART or strangers(question, [f.fact for f in found]):
             return None
         part = part_of(self.bank.base, question, nearest.fact)
         if part is None:
             return None
         why = f"part of the nearest fact, {nearest.similarity:.2f}"
-        return Recollection(question, mode, part.text, part.confidence, "facts", (), (_as_evidence(nearest),), why, 0.0)
+        return Recollection(question, mode, part.text, part.confidence, "facts", (), (_as_evidence(nearest),), why, 0.0, part.prompt)
 
-    def _from_facts(self, question: str, mode: Mode, found: Sequence[Found]) -> Recollection:
-        """Read the answer off the facts found; it stands where one of them says so, is near enough and nobody unknown is asked about."""
+    def _read(self, question: str, mode: Mode, found: Sequence[Found]) -> Recollection | None:
+        """Read the answer off the facts found; it stands where one of them says so, is near enough and nobody unknown is asked about.
+
+        None where there is nothing to read, or the nearest fact has parts and none of them is meant.
+        """
+        if not found or asks_for_part(question, found[0].fact):
+            return None
         answer = self.bank.read(question, [note(f) for f in reversed(found)])
         facts = [f.fact for f in found]
         why = f"{len(found)} facts by text, the nearest {found[0].similarity:.2f}"

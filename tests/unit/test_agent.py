@@ -13,7 +13,6 @@ from engrain.agent.models.local import LocalChat
 from engrain.agent.models.scripted import ScriptedChat
 from engrain.errors import ChatError, InputError, ToolError
 from engrain.memory import log
-from engrain.memory.bank.bank import Answer
 from engrain.memory.memory import Memory
 from engrain.memory.schema import Message, Trust
 from engrain.settings import Settings
@@ -60,8 +59,8 @@ def test_the_users_message_is_kept_when_the_model_fails(memory: Memory) -> None:
 
 
 def test_what_was_remembered_reaches_the_model(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(told.bank, "read", lambda *_: Answer("Dr. Okafor", 0.9, 0.9, ""))  # a random model reads nothing
-    monkeypatch.setattr("engrain.memory.recall._READ", -1.0)
+    monkeypatch.setattr(told.base, "weigh", lambda _, __, answers: [-1.0] * len(answers))  # a random model finds nothing likely
+    monkeypatch.setattr("engrain.memory.recall._PART", -1.0)
     chat = ScriptedChat(["Okafor."], calls_tools=False)
     events = list(Agent(chat, told).stream("Who is my dentist?", "new"))
     (recalled,) = [e for e in events if isinstance(e, Recalled)]

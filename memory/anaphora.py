@@ -1,75 +1,87 @@
-"""Whom *he*, *she*, *it* and *their* mean in a sentence that goes on about what was said just before.
+"""Whom *he*, *she*, *it* and *their* mean in a clause that goes on about what was said just before.
 
-The nearest candidate of the sentence before: its subject or, where that is the speaker, its object (the first two ranks of Hobbs,
+The nearest candidate of the clauses before: a subject or, where that is the speaker, an object (the first two ranks of Hobbs,
 "Resolving Pronoun References", 1978), as far as number and words for persons agree.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from engrain.memory.clauses import clause_of, first_sentence, lower_first
-from engrain.memory.cue import CALLED_SO, PERSON_NOUN, is_name
-from engrain.memory.deeds import object_of
-from engrain.memory.voice import capital
+from engrain.memory.clauses import COPULA, MODAL, Clause, is_participle, lower_first, main_clause, phrases_of
+from engrain.memory.cue import AMOUNT, CALLED_SO, PERSON_NOUN, TITLED
+from engrain.memory.voice import capital, is_name, lemma
 
-_SENTENCES = re.compile(
-    r"(?<!Dr)(?<!Mr)(?<!Mrs)(?<!Ms)[.!?] (?=[A-ZÀ-Þ])"
-    r"|,? (?:and|but) (?=(?:he|she|it|they)(?:['’]\w+)? |(?:his|her|its|their) (?:[a-z]+ ){1,2}?(?:is|was|are|were)\b)"
-)
-_AGAIN = re.compile(r"(?P<pronoun>He|She|It|They|His|Her|Its|Their)(?P<short>['’](?:s|re|ve))? (?P<rest>.+)$")
-_FULL = {"s": "is", "re": "are", "ve": "have"}
+_SUBJECTS = {"He", "She", "It", "They"}
 _OWNERS = {"His", "Her", "Its", "Their"}
-_PEOPLE = {"He", "She", "His", "Her"}
+_OBJECTS = {"it", "them", "him"}
+_PEOPLE = {"He", "She", "His", "Her", "him"}
+_NOTHING = {"me", "us", "it", "him", "her", "them", "you", "that", "this", "there", "here"}
+_PLURAL = {"They", "Their", "them"}
 
 
-def gone_on(asked: str) -> Iterator[str]:
-    """The further sentences of a statement, each with whom it is about in the place of its pronoun; those that cannot be told are left out.
+def resolved(clauses: Sequence[Clause]) -> Iterator[Clause]:
+    """The clauses of a statement, each with what it is about in the place of its pronouns; those that cannot be told stay.
 
-    >>> list(gone_on("My sister Ines lives in Porto. She works as a nurse. Her flat is on the third floor."))
-    ['My sister Ines works as a nurse', "Ines's flat is on the third floor"]
+    >>> from engrain.memory.syntax import clauses_in
+    >>> [clause.subject for clause in resolved(clauses_in("My sister Ines lives in Porto. She works there. Her flat is small."))]
+    ['My sister Ines', 'My sister Ines', "Ines's flat"]
     """
-    before = meant(first_sentence(asked))
-    for sentence in _SENTENCES.split(asked)[1:]:
-        again = _AGAIN.match(capital(sentence.rstrip(".!? ")))
-        if again is None:
-            before = meant(first_sentence(sentence))
-        elif before and _agrees(again["pronoun"], before):
-            yield _said_of(before, again)
+    before: list[str] = []
+    for clause in clauses:
+        told = _resolved(clause, before)
+        yield told
+        before = [meant for meant in _meant(told) if meant not in _SUBJECTS] + before
 
 
-def meant(sentence: str) -> str:
-    """What a sentence is about: its subject, or what the speaker does something to; empty where its grammar is not understood.
-
-    >>> meant("We have a dog called Max"), meant("My boss collects stamps")
-    ('Max', 'My boss')
-    """
-    clause = clause_of(sentence)
-    if clause is None:
-        return ""
-    if not clause.pronoun:
-        return clause.subject
-    found = object_of(clause)
-    called = CALLED_SO.match(found)
-    owned = f"{'Our' if clause.subject == 'We' else 'My'} "
-    return called["name"] if called else re.sub(r"^an? ", owned, found)
+def _resolved(clause: Clause, before: Sequence[str]) -> Clause:
+    first, _, thing = clause.subject.partition(" ")
+    if clause.subject in _SUBJECTS and (whom := _agreeing(clause.subject, before)):
+        clause = replace(clause, subject=capital(whom))
+    elif first in _OWNERS and thing and (whom := _agreeing(first, before)):
+        clause = replace(clause, subject=f"{capital(_briefly(whom))}'s {thing}")
+    others = [one for one in before if one != clause.subject]
+    rest = [_agreeing(word, others) if word in _OBJECTS else "" for word in clause.rest]
+    words = [part for word, whom in zip(clause.rest, rest, strict=True) for part in (lower_first(whom).split() if whom else [word])]
+    return replace(clause, rest=tuple(words))
 
 
-def _agrees(pronoun: str, before: str) -> bool:
+def _meant(clause: Clause) -> list[str]:
+    """What a clause is about: its subject, what is done something to, and what else is named; of the speaker nothing is asked."""
+    rest = main_clause(clause.rest)
+    if clause.verb in COPULA | MODAL or clause.verb.endswith("n't"):
+        deed = bool(rest) and lemma(rest[0]) is not None and (clause.verb not in COPULA or rest[0].endswith("ing") or is_participle(rest[0]))
+        rest = rest[1:] if deed else rest if clause.verb in {"have", "has", "had"} else ()
+    obj, phrases = phrases_of(rest)
+    obj = re.sub(r"^(?:up|out|off|down|back|away|over) ", "", obj)
+    called = CALLED_SO.match(obj)
+    owned = f"{'Our' if clause.subject == 'We' else 'My'} " if clause.pronoun else "The "
+    thing = called["name"] if called else re.sub(r"^an? ", owned, obj)
+    further = [re.sub(r"^an? ", "The ", inner) for _, inner in phrases if re.match(r"(?:an?|the|my|our) [a-z]", inner)]
+    found = ["" if clause.pronoun else clause.subject, thing, *further]
+    return [capital(one) for one in found if one and len(one.split()) < 6 and one.lower() not in _NOTHING and not AMOUNT.match(one)]
+
+
+def _agreeing(pronoun: str, before: Sequence[str]) -> str:
+    """The first candidate that a pronoun may mean; empty where none is."""
+    return next((one for one in before if _agrees(pronoun, one)), "")
+
+
+def _agrees(pronoun: str, candidate: str) -> bool:
     """Whether a pronoun may mean a phrase, as far as words tell; *my dog* may be *he* or *it*."""
-    several = bool(re.search(r"\band\b", before) or re.search(r"\b[a-z]+(?<!s)s$", before))
-    if pronoun in {"They", "Their"} or several:
-        return several and pronoun in {"They", "Their"}
-    somebody = bool(PERSON_NOUN.search(before)) or is_name(before.rsplit(" ", 1)[-1])
-    return somebody or before.startswith(("My ", "Our ")) if pronoun in _PEOPLE else not PERSON_NOUN.search(before)
+    last = candidate.rsplit(" ", 1)[-1]
+    several = " and " in candidate or (last.endswith("s") and not last.endswith("ss") and not is_name(last))
+    if pronoun in _PLURAL or several:
+        return several and pronoun in _PLURAL
+    somebody = bool(PERSON_NOUN.search(candidate) or TITLED.match(candidate)) or is_name(last)
+    if pronoun in _PEOPLE:
+        return somebody or candidate.startswith(("My ", "Our "))
+    return not PERSON_NOUN.search(candidate) and not re.search(r"\d", candidate)
 
 
-def _said_of(before: str, again: re.Match[str]) -> str:
-    if again["pronoun"] in _OWNERS:
-        name = before.rsplit(" ", 1)[-1] if is_name(before.rsplit(" ", 1)[-1]) else before
-        return f"{capital(name)}'s {again['rest']}"
-    be = ""
-    if short := again["short"]:
-        be = "has " if short[1:] == "s" and again["rest"].startswith(("got ", "been ")) else f"{_FULL[short[1:]]} "
-    return f"{capital(lower_first(before))} {be}{again['rest']}"
+def _briefly(candidate: str) -> str:
+    """*Ines* of *My sister Ines*."""
+    last = candidate.rsplit(" ", 1)[-1]
+    return last if is_name(last) and not TITLED.match(candidate) else candidate

@@ -12,7 +12,7 @@ COPULA = {"is", "are", "was", "were", "am"}
 MODAL = {"can", "could", "will", "would", "should", "must", "may", "might", "has", "have", "had", "can't", "cannot", "won't", "couldn't"}
 PREPOSITIONS = {
     "in", "on", "at", "to", "for", "with", "from", "about", "of", "as", "by", "near", "into", "after", "before", "since",
-    "until", "during", "under", "over", "through", "around", "between", "every", "against", "behind", "towards",
+    "until", "during", "under", "out of", "over", "through", "around", "between", "every", "against", "behind", "towards",
 }  # fmt: skip
 _TIME_WORD = (
     rf"{CALENDAR}|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|"
@@ -46,7 +46,7 @@ _FRONTED = re.compile(
 )
 _STRAIGHT = re.compile(
     r"\b(?:right|just|directly|straight|immediately) (?=(?:in|at|on|next|behind|opposite|under|above|by|across|after|before|outside)\b)"
-    r"|,? (?:at the moment|at present|right now|these days)$"
+    r"|,? (?:at the moment|at present|right now|these days)(?=[.!?]|$)"
 )
 """Words that nothing asks for."""
 _NO_SUBJECT = {
@@ -75,6 +75,8 @@ class Clause:
     verb: str
     rest: tuple[str, ...]
     pronoun: bool
+    times: tuple[str, ...] = ()
+    """Times that no preposition begins, as far as they were told apart."""
 
     @property
     def asked_subject(self) -> str:
@@ -86,9 +88,14 @@ class Clause:
 def first_sentence(asked: str) -> str:
     """The first sentence, what stands before its subject moved behind: *In May I'm flying to Rome* is *I'm flying to Rome in May*."""
     sentence = re.split(r"(?<!Dr)(?<!Mr)(?<!Mrs)(?<!Ms)[.!?] (?=[A-ZÀ-Þ])", asked)[0].rstrip(".!? ")
-    sentence = _STRAIGHT.sub("", sentence)
+    sentence = straight(sentence)
     fronted = _FRONTED.match(sentence)
     return f"{capital(fronted['rest'])} {fronted['front'][0].lower()}{fronted['front'][1:]}" if fronted else sentence
+
+
+def straight(text: str) -> str:
+    """Without words that nothing asks for: *right in front of our house*, *at the moment*."""
+    return _STRAIGHT.sub("", text)
 
 
 def clause_of(sentence: str) -> Clause | None:
@@ -214,7 +221,8 @@ def first_phrase(rest: tuple[str, ...]) -> tuple[str, str]:
 
 def is_time(phrase: str) -> bool:
     return bool(_TIME.search(phrase)) or bool(
-        re.search(r"\bat (?:\w+ )?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", phrase)
+        re.search(r"\b(?:on|by|until) the (?:first|second|third|\w+th|\d+(?:st|nd|rd|th))$", phrase)
+        or re.search(r"\bat (?:\w+ )?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", phrase)
     )
 
 

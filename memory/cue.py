@@ -18,7 +18,11 @@ MEASURED = re.compile(r"^(?:the )?(?P<kind>size|number|room|platform|gate|seat) 
 COUNT = r"two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d+"
 """More than one of something, as a pattern."""
 NUMERAL = rf"one|{COUNT}|\w+teen|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:-\w+)?"
-AMOUNT = re.compile(r"^(?:[£$€]\s?)?\d[\d,.]*\s?(?:euros?|pounds?|dollars?|francs?|cents?|[£$€])?(?: (?:an?|per) \w+)?$", re.IGNORECASE)
+_SPELT = rf"(?:{NUMERAL}|hundred|thousand|million)"
+AMOUNT = re.compile(
+    rf"^(?:[£$€]\s?)?(?:\d[\d,.]*|{_SPELT}(?: (?:and )?{_SPELT})*)\s?(?:euros?|pounds?|dollars?|francs?|cents?|[£$€])?(?: (?:an?|per) \w+)?$",
+    re.IGNORECASE,
+)
 """Of money; a bare number may be one."""
 SPOTS = {"in", "at", "on", "near", "under", "behind", "above", "below", "beside", "between", "inside", "outside", "over"}
 """Prepositions of places."""
@@ -59,4 +63,6 @@ def is_name(subject: str) -> bool:
 def is_somebody(phrase: str) -> bool:
     """Whether a phrase is about a person, as far as words tell: *Tom Hale*, *a man in Whitby*, *my old landlord*."""
     head = re.split(r" (?:in|from|at|of|with|on|who|called)\b", phrase)[0]
-    return bool(PERSON_NOUN.search(head)) or (phrase[:1].isupper() and len(phrase.split()) <= 2)
+    named = phrase[:1].isupper() and len(phrase.split()) <= 2 and not re.match(r"(?:My|Our|The|An?|This|That|His|Her|Its|Their) ", phrase)
+    called = re.search(rf"\b(?:{KIN}) [A-ZÀ-Þ]", head)
+    return bool(PERSON_NOUN.search(head) or called or named)

@@ -8,11 +8,11 @@ Question!" (NAACL 2010); a ranking of the results is left to the round trip in `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from engrain.memory.anaphora import gone_on
+from engrain.memory.anaphora import resolved
 from engrain.memory.clauses import (
     COPULA,
     MODAL,
@@ -26,10 +26,11 @@ from engrain.memory.clauses import (
     lower_first,
     main_clause,
 )
-from engrain.memory.cue import NUMERAL, PERSON_NOUN, SPOTS, TITLED, Cue, ask, is_name
+from engrain.memory.cue import NUMERAL, PERSON_NOUN, SPOTS, TITLED, Cue, ask, is_name, is_somebody
 from engrain.memory.deeds import deeds, object_of
 from engrain.memory.simplify import simpler
 from engrain.memory.states import states
+from engrain.memory.syntax import clauses_in, phrases_in
 from engrain.memory.voice import inflect, lemma
 
 _CALLED = re.compile(
@@ -51,6 +52,9 @@ _TAKES = re.compile(
 """*It takes me fifty minutes to get to the office.*"""
 _HAVING_DONE = re.compile(r"^.+? (?P<have>having|getting|had|got) (?P<thing>(?:the|my|our) .+?) (?:re)?(?P<done>[a-z]+) by (?P<by>.+)$")
 """*We're having the roof redone by Kessler & Sons.*"""
+_POINTS = re.compile(r"\b(?!It take)(?:it|he|she|him|It|He|She)\b(?! takes?\b)")
+_NOBODY = {"", "it", "he", "she", "they", "him", "her", "them", "me", "us", "this", "that", "these", "those", "here", "there"}
+"""Of what a question cannot speak, and what answers none: nobody knows later what is meant."""
 _STATES = {"live", "work"}
 """What somebody does in one place at a time."""
 _OF_SOMEBODY = re.compile(r"(?:My|Our|The|[A-ZÀ-Þ]\w+'s)\b")
@@ -77,35 +81,52 @@ def cues(asked: str) -> list[Cue]:
 @lru_cache(maxsize=2048)
 def _kept(asked: str) -> tuple[Cue, ...]:
     """A fact's grammar is asked for at every answer that it vouches for."""
-    sentence = first_sentence(asked)
     unique: dict[str, Cue] = {}
-    for said in (sentence, *gone_on(asked)):
-        for one in (said, *simpler(said)):
-            for cue in _cues(one):
-                if cue.answer and len(cue.question.split()) >= 3:
-                    unique.setdefault(cue.question, cue)
+    for cue in _all(asked):
+        if cue.answer.lower() not in _NOBODY and len(cue.question.split()) >= 3 and not _POINTS.search(cue.question):
+            unique.setdefault(cue.question, cue)
     return tuple(unique.values())
+
+
+def _all(asked: str) -> Iterator[Cue]:
+    """Of the first sentence and what it says in passing; of every clause of every sentence."""
+    sentence = first_sentence(asked)
+    clauses = list(resolved(clauses_in(asked)))
+    told = {clause.subject.lower() for clause in clauses}
+    for clause in clauses:
+        yield from _of_clause(clause)
+    yield from _cues(sentence, told)
+    for one in simpler(sentence):
+        yield from _cues(one)
 
 
 def forget_cues() -> None:
     """Let go of every statement that is kept at hand."""
     _kept.cache_clear()
+    phrases_in.cache_clear()
 
 
-def _cues(sentence: str) -> list[Cue]:
+def _cues(sentence: str, told: Collection[str] = ()) -> list[Cue]:
+    """The questions of a sentence, but for those of a subject of which its clauses tell already."""
     found = [*_naming(sentence), *_elsewhere(sentence)]
     parsed = clause_of(sentence)
     if parsed is not None:
-        kin = NAMED_KIN.match(parsed.subject)
-        for clause in (parsed, *([replace(parsed, subject=kin["name"])] if kin else [])):  # "my sister Ines" is asked for by either
-            for part in (clause, *_further(clause)):
-                found += states(part) if part.verb in COPULA else deeds(part)
-        found += _reversed(parsed)
+        subject = parsed.subject.lower()
+        found += _of_clause(parsed) if not any(one.startswith(subject) or subject.startswith(one) for one in told) else ()
         aside = _ASIDE.match(sentence)
         if aside:
             of = "" if parsed.pronoun else f" of {parsed.asked_subject}"
             found.append(ask("What", aside["be"], re.sub("^its", "the", aside["thing"]) + of, "", aside["value"]))
     return found
+
+
+def _of_clause(parsed: Clause) -> Iterator[Cue]:
+    """The questions of a clause, and of what it says of the same subject beside."""
+    kin = NAMED_KIN.match(parsed.subject)
+    for clause in (parsed, *([replace(parsed, subject=kin["name"])] if kin else [])):  # "my sister Ines" is asked for by either
+        for part in (clause, *_further(clause)):
+            yield from states(part) if part.verb in COPULA else deeds(part)
+    yield from _reversed(parsed)
 
 
 def _elsewhere(sentence: str) -> Iterator[Cue]:
@@ -193,13 +214,20 @@ def _reversed(clause: Clause) -> Iterator[Cue]:
     rest = joined(main_clause(clause.rest))
     if clause.pronoun or not rest:
         return
-    person = bool(re.search(r"ist$", clause.asked_subject) or PERSON_NOUN.search(clause.asked_subject) or TITLED.search(clause.subject)) or is_name(
-        clause.subject
+    whose = re.match(r"(?P<owner>.+?['’]s) (?P<thing>[a-z].*)$", clause.asked_subject)
+    if whose and len(whose["thing"].split()) <= 3:
+        yield Cue(f"Whose {whose['thing']} {clause.verb} {rest}?", whose["owner"], reversed=True)
+    person = (
+        is_somebody(clause.subject)
+        or bool(re.search(r"ist$", clause.asked_subject) or PERSON_NOUN.search(clause.asked_subject) or TITLED.search(clause.subject))
+        or is_name(clause.subject)
     )
     if clause.verb in COPULA:
         if clause.rest[0].lower() in SPOTS and clause.subject.split(" ", 1)[0].lower() in {"a", "an", "some", "two", "three"}:
             yield Cue(f"What {clause.verb} {rest}?", lower_first(clause.subject), reversed=True)
+        if re.match(r"(?:my|our) [a-z]", rest) and person:
+            yield Cue(f"Who {clause.verb} {rest}?", clause.subject, reversed=True)
         if TITLED.match(rest) or (rest[:1].isupper() and PERSON_NOUN.search(clause.asked_subject)):
             yield Cue(f"Who is {rest}?", clause.asked_subject, reversed=True)
-    elif lemma(clause.verb) not in (None, clause.verb) and clause.verb not in MODAL:
+    elif lemma(clause.verb) not in (None, clause.verb) or clause.verb in MODAL:
         yield Cue(f"{'Who' if person else 'What'} {clause.verb} {rest}?", lower_first(clause.subject), reversed=True)

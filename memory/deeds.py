@@ -22,7 +22,7 @@ from engrain.memory.clauses import (
     time_clause,
 )
 from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, IN_COLOUR, MEASURED, NUMERAL, PERSON_NOUN, Cue, ask, is_somebody
-from engrain.memory.voice import inflect, lemma
+from engrain.memory.voice import inflect, is_past, lemma
 
 _MEETING = {"meet", "marry", "hire", "phone", "hug"}
 _POINTING = {"it", "them", "this", "that", "these", "those", "there", "him", "her"}
@@ -57,7 +57,7 @@ _COUNTED = re.compile(rf"^(?P<many>{COUNT}) (?P<things>(?:[a-z-]+ ){{0,2}}?[a-z]
 _SIZED = re.compile(r"^an? size (?P<size>\d\S*) (?P<thing>[a-z]+)$")
 _AGED = re.compile(rf"^when (?:I|we|he|she|they) (?:was|were) (?P<age>{NUMERAL})(?: years old)?$")
 _DURATION = re.compile(
-    rf"^(?:an?|{COUNT}|several|a few|a couple of|half an|the whole) (?:minute|hour|day|night|weekend|week|fortnight|month|year|decade)s?$"
+    rf"^(?:an?|{NUMERAL}|several|a few|a couple of|half an|the whole) (?:minute|hour|day|night|weekend|week|fortnight|month|year|decade)s?$"
 )
 _WANTING = {
     "want", "ask", "tell", "remind", "need", "expect", "allow", "advise", "teach", "help", "invite", "order", "encourage", "force", "urge", "get",
@@ -82,24 +82,33 @@ _PARTICLES = {"up", "out", "off", "down", "back", "away", "over"}
 def deeds(clause: Clause) -> Iterator[Cue]:
     """The questions of a clause that tells a deed."""
     subject, verb = clause.asked_subject, clause.verb
-    if verb in MODAL - {"has", "have", "had"} and len(clause.rest) > 1 and lemma(clause.rest[0]) and clause.rest[0].lower() not in {"a", "an", "the"}:
-        yield from around(verb, subject, clause.rest[0], clause.rest[1:], None)
+    if not clause.rest:
+        return
+    modal = verb in MODAL - {"has", "have", "had"} or verb.endswith("n't")
+    if modal and len(clause.rest) > 1 and lemma(clause.rest[0]) and clause.rest[0].lower() not in {"a", "an", "the"}:
+        yield from around(verb, subject, clause.rest[0], clause.rest[1:], times=clause.times)
         return
     base = lemma(verb)
-    if verb in {"have", "has", "had"} and len(clause.rest) > 2 and clause.rest[0].lower() == "been" and clause.rest[1].lower().endswith("ing"):
-        yield from around(verb, subject, f"been {clause.rest[1]}", clause.rest[2:], None)
+    if verb in {"have", "has", "had"} and len(clause.rest) > 2 and clause.rest[0].lower() == "been" and _has_done(clause.rest[1]):
+        yield from around(verb, subject, f"been {clause.rest[1]}", clause.rest[2:], times=clause.times)
         return
-    if verb in {"have", "has", "had"} and len(clause.rest) > 1 and (is_participle(clause.rest[0]) or clause.rest[0].lower() == "had"):
-        yield from around(verb, subject, clause.rest[0], clause.rest[1:], None)
+    if verb in {"have", "has", "had"} and len(clause.rest) > 1 and (_has_done(clause.rest[0]) or clause.rest[0].lower() == "had"):
+        yield from around(verb, subject, clause.rest[0], clause.rest[1:], times=clause.times)
         return
     if base is None or (base == "have" and clause.rest[0].lower().endswith(("ed", "en")) and not clause.rest[0].istitle()):
         return
     third = not (clause.pronoun or subject.startswith(("my parents", "we ")))
-    if verb == inflect(base, "VBD") or (verb.endswith("ed") and verb != base):
+    if is_past(verb, base) or (verb.endswith("ed") and verb != base):
         auxiliary = "did"
     else:
         auxiliary = "does" if third and verb != base else "do"
-    yield from around(auxiliary, subject, base, clause.rest, None)
+    yield from around(auxiliary, subject, base, clause.rest, times=clause.times)
+
+
+def _has_done(word: str) -> bool:
+    """*been living*, *been taken on*, *read*, *put*: what stands behind *have*."""
+    base = lemma(word) if word.islower() else None
+    return base is not None and (word.endswith("ing") or word == inflect(base, "VBN"))
 
 
 @dataclass(frozen=True)
@@ -127,13 +136,14 @@ class _Deed:
         return ask(wh, self.auxiliary, self.subject, rest, answer)
 
 
-def around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whole: str | None) -> Iterator[Cue]:
-    """Ask for the object, for the time and for each prepositional phrase of `subject verb rest`."""
+def around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whole: str | None = None, times: tuple[str, ...] = ()) -> Iterator[Cue]:
+    """Ask for the object, for the time and for each prepositional phrase of `subject verb rest`; `times` are told apart already."""
     then, rest = time_clause(rest), main_clause(rest)
     verb, rest, done = _whole_verb(verb, rest)
     if done:
         yield ask("What", auxiliary, subject, f"{verb.rsplit(' ', 1)[0]} do", done)
-    deed = _Deed(auxiliary, subject, verb, *phrases_of(rest))
+    obj, phrases = phrases_of(rest)
+    deed = _Deed(auxiliary, subject, verb, obj, [*phrases, *(("", time) for time in times)])
     if often := _OFTEN.match(deed.obj):
         deed = replace(deed, obj=often["obj"] or "")
         yield deed.ask("How often", deed.middle, often["often"])
@@ -167,7 +177,8 @@ def around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whole
 
 def _whole_verb(verb: str, rest: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
     """(the verb with what belongs to it, the rest, what answers *What do I want to do?*; empty where that cannot be asked)."""
-    if rest and (rest[0].lower() in _PARTICLES or rest[0].lower() == "of"):  # *moved out*, *afraid of*
+    twice = len(rest) > 1 and {rest[0].lower(), rest[1].lower()} <= PREPOSITIONS  # *taken on as*
+    if rest and (rest[0].lower() in _PARTICLES or rest[0].lower() == "of" or twice):  # *moved out*, *afraid of*
         return f"{verb} {rest[0].lower()}", rest[1:], ""
     if len(rest) > 1 and rest[0].lower() == "to" and lemma(rest[1]) == rest[1]:  # *want to repaint*
         return f"{verb} to {rest[1]}", rest[2:], rest[1] if len(rest) == 2 or rest[2].lower() in PREPOSITIONS else ""
@@ -187,6 +198,8 @@ def _of_object(deed: _Deed) -> Iterator[Cue]:
         yield deed.ask(f"What size {sized['thing']}", deed.verb, sized["size"])
     if numbered := MEASURED.match(deed.obj):
         yield deed.ask(f"What {numbered['kind']}", deed.verb, numbered["value"])
+    if deed.base in {"take", "last"} and _DURATION.match(deed.obj):
+        yield deed.ask("How long", deed.verb, deed.obj)
     if deed.base == "turn" and re.fullmatch(NUMERAL, deed.obj):
         yield Cue(f"How old {'am' if deed.subject == 'I' else 'is'} {deed.subject}?", deed.obj)
     if deed.base in _RANKED and _ORDINAL.match(deed.obj):
@@ -205,7 +218,9 @@ def _of_object(deed: _Deed) -> Iterator[Cue]:
         yield from _beside(deed, "What", f"{deed.verb} {recipient}", given)
         if recipient[:1].isupper() and deed.base in _GIVING:
             yield deed.ask("Who", f"{deed.verb} {given} to", recipient)
-    elif deed.obj and deed.obj.lower() not in {"here", "there"} and not deed.obj.lower().startswith(("that ", "if ", "how ", "like ")):
+    elif deed.obj.startswith("like "):
+        yield deed.ask("What", f"{deed.verb} like", deed.obj.removeprefix("like "))
+    elif deed.obj and deed.obj.lower() not in {"here", "there"} and not deed.obj.lower().startswith(("that ", "if ", "how ")):
         so_called = CALLED_SO.match(deed.obj)
         somebody = deed.base in _MEETING and (deed.obj[:1].isupper() or bool(PERSON_NOUN.search(deed.obj)))
         yield from _beside(deed, "Who" if somebody else "What", deed.verb, so_called["name"] if so_called else deed.obj)
@@ -296,7 +311,7 @@ def _recipient(obj: str) -> tuple[str, str]:
     first, _, rest = obj.partition(" ")
     following = rest.split(" ", 1)[0].lower()
     person = first.lower() in _RECIPIENT or (first[:1].isupper() and bool(rest) and (rest[:1].islower() or rest[:1].isdigit()))
-    if person and first.lower() != "i" and (following in DETERMINERS or following[:1].isdigit()):
+    if person and first.lower() != "i" and (following in DETERMINERS or following[:1].isdigit() or AMOUNT.match(rest)):
         return first, rest
     return "", obj
 

@@ -17,12 +17,13 @@ from engrain.memory.bank.prompt import READ, reading
 from engrain.memory.cues import cues
 from engrain.memory.evidence import of_kind, vouching
 from engrain.memory.schema import Fact
+from engrain.memory.syntax import phrases_in
 
 if TYPE_CHECKING:
     from engrain.memory.bank.base import BaseModel
 
 _ASKS = re.compile(r"\b(?:what|which|who|whom|whose|when|where|how)\b", re.IGNORECASE)
-_MOST = 8
+_MOST = 16
 """So many parts of a fact are weighed."""
 _LEAST = -9.0
 """Least log-probability of a part that stands."""
@@ -63,6 +64,6 @@ def part_of(base: BaseModel, question: str, fact: Fact) -> Part | None:
 
 def _candidates(question: str, fact: Fact) -> list[str]:
     """The parts that may answer a question, in the asker's words."""
-    parts = dict.fromkeys(cue.answer for cue in cues(fact.asked)) if asks_for_part(question, fact) else {}
-    said = {part: voice.part(part, fact.speaker) for part in list(parts)[:_MOST]}
+    parts = [*(cue.answer for cue in cues(fact.asked)), *phrases_in(fact.asked)] if asks_for_part(question, fact) else []
+    said = {part: voice.part(part, fact.speaker) for part in list(dict.fromkeys(parts))[:_MOST]}
     return [part for part, told in said.items() if of_kind(question, told, [fact]) and vouching(question, told, [fact])]

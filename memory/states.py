@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from engrain.memory.clauses import PREPOSITIONS, Clause, first_phrase, is_participle, is_time, joined, main_clause, time_clause
-from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, IN_COLOUR, MEASURED, PERSON_NOUN, SPOTS, TITLED, Cue, ask, is_name
+from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, IN_COLOUR, MEASURED, NUMERAL, PERSON_NOUN, SPOTS, TITLED, Cue, ask, is_name
 from engrain.memory.deeds import around
 
 _VALUE = re.compile(r"^(?P<value>\d[\d.,]*(?: (?:over|to|by|out of|and) \d[\d.,]*)?(?: [a-z]+)?) (?:at|in|on|during) .+$")
@@ -29,6 +29,8 @@ def states(clause: Clause) -> Iterator[Cue]:
     then, clause = time_clause(clause.rest), replace(clause, rest=main_clause(clause.rest))
     if not clause.rest:
         return
+    for time in clause.times:
+        yield ask("When", clause.verb, clause.asked_subject, joined(clause.rest), time)
     if then.startswith("when ") and clause.pronoun and re.fullmatch(COUNT, joined(clause.rest)):
         yield Cue(f"How old {clause.verb} {clause.asked_subject} {then}?", joined(clause.rest))
         return
@@ -89,6 +91,8 @@ def _at_once(clause: Clause, complement: str) -> list[Cue]:
         return [ask("What", be, subject, "", value["value"])]
     if called := _CALLED.match(complement):
         return _by_name(clause, called["name"])
+    if re.fullmatch(NUMERAL, complement) and (clause.pronoun or is_name(clause.subject) or PERSON_NOUN.search(clause.subject)):
+        return [ask("How old", be, subject, "", complement)]
     if AMOUNT.match(complement) and not clause.pronoun:
         return [ask(wh, be, subject, "", complement) for wh in (("What",) if complement.isdigit() else ("How much", "What"))]
     return []
@@ -113,7 +117,7 @@ def _predicate(clause: Clause) -> Iterator[Cue]:
         for wh, after in (("What", rest[0]), ("What colour", rest[0]), ("What colour", "")):
             yield ask(wh, be, subject, after, joined(rest[1:]))
     elif (len(rest) > 1 and is_participle(rest[0])) or _has_complement(rest):
-        yield from around(be, subject, rest[0], rest[1:], None)
+        yield from around(be, subject, rest[0], rest[1:])
     elif rest[0].lower() in {"a", "an"}:
         yield ask("What", be, subject, "", joined(rest))
         does = "did" if be in {"was", "were"} else "do" if clause.pronoun else "does"

@@ -49,7 +49,7 @@ _UNINFLECTED = {
 KIN = (
     "sister|brother|mother|father|mom|mum|dad|son|daughter|wife|husband|partner|boyfriend|girlfriend|cousin|aunt|uncle|niece|nephew|"
     "friend|boss|manager|dentist|doctor|teacher|landlord|landlady|neighbour|neighbor|colleague|coach|therapist|tutor|supervisor|"
-    "grandmother|grandfather|grandma|grandpa|vet|mechanic|lawyer|accountant|roommate|flatmate|mentor|fiancé|fiancée|"
+    "grandmother|grandfather|grandma|grandpa|grandad|granddad|gran|granny|nan|auntie|physio|vet|mechanic|lawyer|accountant|roommate|flatmate|mentor|fiancé|fiancée|"
     r"\w+(?:ologist|therapist|trician|dresser|sitter|keeper|trainer|instructor)|plumber|builder|barber|gardener|cleaner|nanny|nurse|surgeon|"
     r"guy|man|woman|girl|boy|lady|person"
 )
@@ -94,6 +94,11 @@ def inflect(base: str, tag: str) -> str:
     """A verb's form for a Penn tag (`VBZ`, `VBD`); the base itself where none is known."""
     forms = getInflection(base, tag)
     return str(forms[0]) if forms else base
+
+
+def is_past(verb: str, base: str) -> bool:
+    """Whether a verb is in its past tense: *bought*, *burnt*, *burned*."""
+    return verb in getInflection(base, "VBD")
 
 
 def third_person_of(word: str) -> bool:

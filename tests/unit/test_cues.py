@@ -22,7 +22,7 @@ from engrain.memory.cues import _kept, cues, forget_cues, topics
         ("My brother bought a boat from Tom in 2025.", "Who did my brother buy a boat from?", "Tom"),
         ("Our twins are called Ida and Max.", "What are our twins called?", "Ida and Max"),
         ("Our twins are called Ida and Max.", "What is the name of our twins?", "Ida and Max"),
-        ("My manager there is called Priya Raman.", "What is my manager there called?", "Priya Raman"),
+        ("My manager there is called Priya Raman.", "What is my manager called?", "Priya Raman"),
         ("My bicycle was stolen in Oslo.", "Where was my bicycle stolen?", "in Oslo"),
         ("The course is taught by Sigrun Hall.", "Who is the course taught by?", "Sigrun Hall"),
         ("I want to paint the hall in dark red.", "What colour do I want to paint the hall in?", "dark red"),

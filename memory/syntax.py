@@ -137,6 +137,8 @@ def _names_of(subject: Any, predicate: Any) -> list[str]:
     if subject.text == "I" and before is not None and before.text == "and" and before.head.text[:1].isupper():
         return [subject.doc[before.head.left_edge.i : subject.i + 1].text]
     whole = _joined(word for word in _phrase(subject) if not (word.dep_ == "case" and word.head == subject))
+    if before is not None and before.dep_ == "npadvmod" and before.pos_ == "NOUN" and before.head == predicate and subject.pos_ == "PROPN":
+        return [subject.doc[before.left_edge.i : subject.i + 1].text]  # *My nephew Rory*
     return [before.text, whole] if before is not None and _names(before, predicate) else [whole]
 
 
@@ -181,9 +183,10 @@ def _rest(predicate: Any, subject: Any, behind: int) -> tuple[str, ...]:
     commas = [child.i for child in predicate.children if child.text in {",", ";", "–", "-"} and child.i > behind]
     words = [word for word in _without_relative(predicate) if word.i not in dropped and word.text not in {".", "!", "?"}]
     front = _words([word for word in words if word.i < min(subject.left_edge.i, predicate.i) and word.text != ","])
-    if front and front[0].lower() in PREPOSITIONS:
-        front = (front[0].lower(), *front[1:])
+    front = (front[0].lower(), *front[1:]) if front and front[0].lower() in PREPOSITIONS | _TIMES else ()
     after = _words([word for word in words if behind <= word.i < min(commas, default=len(subject.doc))])
+    if after and after[-1] == ",":
+        after = after[:-1]
     return (*re.sub(r"\bout\0of\b", "out of", "\0".join(after)).split("\0"), *front) if after else front
 
 

@@ -1,0 +1,75 @@
+"""How people really say things: clauses by the parser, and whom pronouns mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from engrain.errors import ChecksumError
+from engrain.memory import syntax
+from engrain.memory.cues import cues
+from engrain.memory.syntax import clauses_in, phrases_in
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "answer"),
+    [
+        ("Last spring I finally walked the Pennine Way with my old flatmate Moira.", "Who did I walk the Pennine Way with?", "my old flatmate Moira"),
+        ("Last spring I finally walked the Pennine Way with my old flatmate Moira.", "When did I walk the Pennine Way with my old flatmate Moira?", "last spring"),
+        ("My son-in-law Idris has just been taken on as a welder.", "What has my son-in-law been taken on as?", "a welder"),
+        ("Honestly, the tax return is due on the thirtieth and I've barely started it.", "When is the tax return due?", "on the thirtieth"),
+        ("We drove to Ghent in April and rented a blue tandem.", "What did we rent?", "a blue tandem"),
+        ("The optician says I need new reading glasses.", "What do I need?", "new reading glasses"),
+        ("My nephew Rory doesn't like olives.", "What doesn't Rory like?", "olives"),
+        ("I lost my best umbrella on the tram. Nan had bought it.", "Who had bought my best umbrella?", "Nan"),
+        ("They've put me on a team for a Danish bank. It runs until March.", "Until when does the team run?", "March"),
+        ("Our cousins, Pia and Lars, arrive on Friday.", "What are our cousins called?", "Pia and Lars"),
+        ("The ferry cost us ninety-five pounds each way.", "How much did the ferry cost us?", "ninety-five pounds each way"),
+        ("Gran is eighty-eight. She still swims.", "How old is Gran?", "eighty-eight"),
+        ("My drive to work takes about forty minutes.", "How long does my drive to work take?", "forty minutes"),
+        ("My neighbour's cockerel wakes the whole street.", "Whose cockerel wakes the whole street?", "my neighbour's"),
+        ("I've read nine novels so far this year.", "How many novels have I read?", "nine"),
+        ("Priya's borrowed my tent for the festival.", "What has Priya borrowed?", "my tent"),
+        ("Dr Osei is my physio. Her practice is above the chemist on Duke Street.", "Who is my physio?", "Dr Osei"),
+        ("Dr Osei is my physio. Her practice is above the chemist on Duke Street.", "Where is Dr Osei's practice?", "above the chemist on Duke Street"),
+        ("Tom and I are building a shed out of old doors.", "What are Tom and I building a shed out of?", "old doors"),
+        ("Domino the rabbit weighs three kilos.", "What does Domino weigh?", "three kilos"),
+    ],
+)  # fmt: skip
+def test_what_people_say_is_asked_for(said: str, question: str, answer: str) -> None:
+    assert (question, answer) in [(c.question, c.answer) for c in cues(said)]
+
+
+@pytest.mark.parametrize(
+    ("said", "never"),
+    [
+        ("I've got a cat called Misha. He came from a shelter.", "Who came from a shelter? he"),
+        ("The dentist says I need a crown.", "What does the dentist say?"),
+        ("Desmond from accounts borrowed my stapler.", "What does Desmond from account?"),
+        ("I've read nine novels so far this year.", "What do I have?"),
+    ],
+)
+def test_what_makes_no_sense_is_not_asked(said: str, never: str) -> None:
+    found = [c for c in cues(said)]
+    assert never not in [c.question for c in found] + [f"{c.question} {c.answer}" for c in found]
+
+
+def test_a_clause_stands_for_itself() -> None:
+    (clause,) = clauses_in("Next May I'm finally seeing Ines, if all goes well.")[:1]
+    assert (clause.subject, clause.verb, clause.rest, clause.times, clause.pronoun) == ("I", "am", ("seeing", "Ines"), ("next May",), True)
+    assert clauses_in("Totally!") == []
+
+
+def test_noun_phrases_come_with_what_belongs_to_them_and_without() -> None:
+    found = phrases_in("I keep the spare key in a tin behind the shed.")
+    assert {"the spare key", "a tin behind the shed", "a tin", "the shed"} <= set(found)
+    assert phrases_in("") == ()
+
+
+def test_a_parser_that_is_not_the_one_it_should_be_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syntax, "_SHA256", "0" * 64)
+    syntax._parser.cache_clear()
+    try:
+        with pytest.raises(ChecksumError, match="install the package anew"):
+            clauses_in("My dog is called Biscuit.")
+    finally:
+        syntax._parser.cache_clear()

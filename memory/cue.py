@@ -20,7 +20,8 @@ COUNT = r"two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\d+"
 NUMERAL = rf"one|{COUNT}|\w+teen|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:-\w+)?"
 _SPELT = rf"(?:{NUMERAL}|hundred|thousand|million)"
 AMOUNT = re.compile(
-    rf"^(?:[£$€]\s?)?(?:\d[\d,.]*|{_SPELT}(?: (?:and )?{_SPELT})*)\s?(?:euros?|pounds?|dollars?|francs?|cents?|[£$€])?(?: (?:an?|per|each|every) \w+)?$",
+    rf"^(?:[£$€]\s?)?(?:\d[\d,.]*|{_SPELT}(?: (?:and )?{_SPELT})*)"
+    r"\s?(?:euros?|pounds?|dollars?|francs?|cents?|[£$€])?(?: (?:an?|per|each|every) \w+)?$",
     re.IGNORECASE,
 )
 """Of money; a bare number may be one."""

@@ -13,8 +13,8 @@ from engrain.memory.syntax import clauses_in, phrases_in
 @pytest.mark.parametrize(
     ("said", "question", "answer"),
     [
-        ("Last spring I finally walked the Pennine Way with my old flatmate Moira.", "Who did I walk the Pennine Way with?", "my old flatmate Moira"),
-        ("Last spring I finally walked the Pennine Way with my old flatmate Moira.", "When did I walk the Pennine Way with my old flatmate Moira?", "last spring"),
+        ("Last spring I finally walked the Ridgeway with my old flatmate Moira.", "Who did I walk the Ridgeway with?", "my old flatmate Moira"),
+        ("Last spring I finally walked the Ridgeway with my sister.", "When did I walk the Ridgeway with my sister?", "last spring"),
         ("My son-in-law Idris has just been taken on as a welder.", "What has my son-in-law been taken on as?", "a welder"),
         ("Honestly, the tax return is due on the thirtieth and I've barely started it.", "When is the tax return due?", "on the thirtieth"),
         ("We drove to Ghent in April and rented a blue tandem.", "What did we rent?", "a blue tandem"),
@@ -29,8 +29,8 @@ from engrain.memory.syntax import clauses_in, phrases_in
         ("My neighbour's cockerel wakes the whole street.", "Whose cockerel wakes the whole street?", "my neighbour's"),
         ("I've read nine novels so far this year.", "How many novels have I read?", "nine"),
         ("Priya's borrowed my tent for the festival.", "What has Priya borrowed?", "my tent"),
-        ("Dr Osei is my physio. Her practice is above the chemist on Duke Street.", "Who is my physio?", "Dr Osei"),
-        ("Dr Osei is my physio. Her practice is above the chemist on Duke Street.", "Where is Dr Osei's practice?", "above the chemist on Duke Street"),
+        ("Dr Osei is my physio. Her practice is above the chemist.", "Who is my physio?", "Dr Osei"),
+        ("Dr Osei is my physio. Her practice is above the chemist.", "Where is Dr Osei's practice?", "above the chemist"),
         ("Tom and I are building a shed out of old doors.", "What are Tom and I building a shed out of?", "old doors"),
         ("Domino the rabbit weighs three kilos.", "What does Domino weigh?", "three kilos"),
     ],
@@ -49,7 +49,7 @@ def test_what_people_say_is_asked_for(said: str, question: str, answer: str) -> 
     ],
 )
 def test_what_makes_no_sense_is_not_asked(said: str, never: str) -> None:
-    found = [c for c in cues(said)]
+    found = cues(said)
     assert never not in [c.question for c in found] + [f"{c.question} {c.answer}" for c in found]
 
 

@@ -89,5 +89,6 @@ TOLD = (
     Told("told-more", "forty more, after which the grammar was mended", of="more", never="more_never"),
     Told("told-unseen", "thirty that were unseen once, and were looked at", of="unseen", never="unseen_never"),
     Told("told-fresh", "thirty more of these", of="fresh", never="fresh_never"),
-    Told("told-blind", "forty by somebody who had seen nothing of engrain", of="blind", never="blind_never"),
+    Told("told-blind", "forty by somebody who had seen nothing of engrain; looked at since", of="blind", never="blind_never"),
+    Told("told-second", "forty more by somebody who had seen nothing of engrain", of="second", never="second_never"),
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engrain.memory import voice
+from engrain.memory.answer_type import AnswerType, answer_type
 from engrain.memory.bank.prompt import READ, reading
 from engrain.memory.cues import cues
 from engrain.memory.evidence import of_kind, vouching
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from engrain.memory.bank.base import BaseModel
 
 _ASKS = re.compile(r"\b(?:what|which|who|whom|whose|when|where|how)\b", re.IGNORECASE)
+_NAME = re.compile(r"(?<=[a-z’'] )[A-ZÀ-Þ][\w-]+|\b[A-ZÀ-Þ][\w-]+(?=['’]s)")
 _MOST = 16
 """So many parts of a fact are weighed."""
 _LEAST = -9.0
@@ -65,5 +67,11 @@ def part_of(base: BaseModel, question: str, fact: Fact) -> Part | None:
 def _candidates(question: str, fact: Fact) -> list[str]:
     """The parts that may answer a question, in the asker's words."""
     parts = [*(cue.answer for cue in cues(fact.asked)), *phrases_in(fact.asked)] if asks_for_part(question, fact) else []
-    said = {part: voice.part(part, fact.speaker) for part in list(dict.fromkeys(parts))[:_MOST]}
+    said = {part: voice.part(part, fact.speaker) for part in list(dict.fromkeys(parts))[:_MOST] if not _names_again(question, part)}
     return [part for part, told in said.items() if of_kind(question, told, [fact]) and vouching(question, told, [fact])]
+
+
+def _names_again(question: str, part: str) -> bool:
+    """Whether a part names whom the question names already: *my cousin Leo* is no job of Leo's; but it is who Leo is."""
+    names = set(_NAME.findall(question)) & set(_NAME.findall(part))
+    return bool(names) and answer_type(question) is not AnswerType.PERSON

@@ -55,13 +55,14 @@ def test_a_part_is_told_in_the_voice_of_the_memory() -> None:
     [
         ("When did I sell my boat?", "Ines lives in Porto."),
         ("Who sold Ada the canoe?", CANOE),
+        ("What is Leo's job?", "My cousin Leo plays chess."),
         ("Tell me about my canoe.", CANOE),
         ("Is my canoe from Porto?", CANOE),
         ("Who sold me the canoe?", "Totally agree, Mel."),
     ],
 )
 def test_nothing_is_chosen_where_nothing_was_said_or_no_part_is_asked_for(question: str, said: str) -> None:
-    finds = Finds({"my uncle": -1.0, "a canoe": -1.0, "Ines": -1.0, "Porto": -1.0})
+    finds = Finds({"my uncle": -1.0, "a canoe": -1.0, "Ines": -1.0, "Porto": -1.0, "my cousin Leo": -1.0})
     assert part(finds, question, said) is None
 
 

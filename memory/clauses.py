@@ -220,9 +220,12 @@ def first_phrase(rest: tuple[str, ...]) -> tuple[str, str]:
 
 
 def is_time(phrase: str) -> bool:
+    """Whether a phrase tells a time; *to nine hundred pounds a month* does not."""
+    if re.search(r"\b(?:pound|euro|dollar)s?\b|[£€$]", phrase):
+        return False
     return bool(_TIME.search(phrase)) or bool(
         re.search(r"\b(?:on|by|until) the (?:first|second|third|\w+th|\d+(?:st|nd|rd|th))$", phrase)
-        or re.search(r"\bat (?:\w+ )?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", phrase)
+        or re.search(r"\bat (?:(?!number\b)\w+ )?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", phrase)
     )
 
 

@@ -52,7 +52,7 @@ _TAKES = re.compile(
 """*It takes me fifty minutes to get to the office.*"""
 _HAVING_DONE = re.compile(r"^.+? (?P<have>having|getting|had|got) (?P<thing>(?:the|my|our) .+?) (?:re)?(?P<done>[a-z]+) by (?P<by>.+)$")
 """*We're having the roof redone by Kessler & Sons.*"""
-_POINTS = re.compile(r"\b(?!It take)(?:it|he|she|him|It|He|She)\b(?! takes?\b)")
+_POINTS = re.compile(r"\b(?:it|he|she|him|It|He|She)\b(?! takes?\b)|\bof them\b")
 _NOBODY = {"", "it", "he", "she", "they", "him", "her", "them", "me", "us", "this", "that", "these", "those", "here", "there"}
 """Of what a question cannot speak, and what answers none: nobody knows later what is meant."""
 _STATES = {"live", "work"}

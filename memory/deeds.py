@@ -63,6 +63,7 @@ _WANTING = {
     "want", "ask", "tell", "remind", "need", "expect", "allow", "advise", "teach", "help", "invite", "order", "encourage", "force", "urge", "get",
 }  # fmt: skip
 _LETTING = {"let", "make", "help"}
+_CHANGING = {"switch", "change", "move", "shift", "swap"}
 _COMING = {"come", "fly", "drive", "travel", "move", "sail", "walk", "return", "originate", "hail"}
 _LOCATED = {
     "live", "sleep", "sit", "stand", "lie", "hang", "keep", "park", "hide", "put", "store", "plant", "open", "lose", "leave", "find", "meet", "buy",
@@ -164,7 +165,13 @@ def around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whole
             first, _, after = deed.middle.partition(" ")
             yield Cue(f"How old was {subject} when {subject} {inflect(first, 'VBD')} {after}".strip() + "?", aged["age"])
     way = _from_to(deed.phrases)
-    if way:
+    if way and all(map(is_time, way)):
+        if deed.base in _CHANGING:
+            yield deed.ask("What", f"{deed.middle} from", way[0])
+            yield deed.ask("What", f"{deed.middle} to", way[1])
+        else:
+            yield deed.ask("When", deed.middle, f"from {way[0]} to {way[1]}")
+    elif way:
         yield deed.ask("Where", deed.middle, f"from {way[0]} to {way[1]}")
         yield deed.ask("Where", f"{deed.middle} from", way[0])
         yield deed.ask("Where", f"{deed.middle} to", way[1])

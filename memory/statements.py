@@ -63,7 +63,7 @@ def statements(content: str, speaker: str, said_on: date, listener: str | None =
         words = voice.words(raw)
         if not words or raw.rstrip().endswith("?") or len(words) > 60:
             continue
-        if words[0] in _CONTINUES and found and found[-1].end <= start:
+        if words[0].split("'")[0].split("’")[0] in _CONTINUES and found and found[-1].end <= start:
             if len(words) >= 4 and start - found[-1].end <= 3:
                 found[-1] = _joined(found[-1], raw, end, said_on, listener)
             continue

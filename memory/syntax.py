@@ -185,7 +185,7 @@ def _rest(predicate: Any, subject: Any, behind: int) -> tuple[str, ...]:
     front = _words([word for word in words if word.i < min(subject.left_edge.i, predicate.i) and word.text != ","])
     front = (front[0].lower(), *front[1:]) if front and front[0].lower() in PREPOSITIONS | _TIMES else ()
     after = _words([word for word in words if behind <= word.i < min(commas, default=len(subject.doc))])
-    if after and after[-1] == ",":
+    while after and after[-1] in {",", "and", "but", "or"}:
         after = after[:-1]
     return (*re.sub(r"\bout\0of\b", "out of", "\0".join(after)).split("\0"), *front) if after else front
 

@@ -120,6 +120,8 @@ from engrain.memory.cues import _kept, cues, forget_cues, topics
         ("My sister Ada lives in Bath. She works as a nurse there.", "What does Ada work as?", "a nurse"),
         ("I met Oskar in Rome. His wife is a painter.", "What is Oskar's wife's job?", "a painter"),
         ("My cousins Jo and Al live in Kent. They owe us a visit.", "What do my cousins Jo and Al owe us?", "a visit"),
+        ("The pool is shut from November to March.", "When is the pool shut?", "from November to March"),
+        ("Bin day has moved from Monday to Friday.", "What has Bin day moved to?", "Friday"),
         ("I have a dog. He's called Max.", "What is my dog called?", "Max"),
         ("I bought a canoe from Tom. It leaks near the stern.", "Where does my canoe leak?", "near the stern"),
         ("My boss is from Leeds and her office is on Mill Lane.", "Where is my boss's office?", "on Mill Lane"),
@@ -173,6 +175,8 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("My choir is singing Fauré at the moment.", "Where is my choir singing Fauré?"),
         ("It takes us two hours to get to the coast.", "What does It take?"),
         ("Our kettle is under guarantee until May 2027.", "When is our kettle?"),
+        ("The spare key is with Ada at number twelve.", "When is the spare key?"),
+        ("Uncle Jo has four sons and not one of them cooks.", "What cooks?"),
     ],
 )
 def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:

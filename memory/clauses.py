@@ -11,8 +11,9 @@ from engrain.memory.voice import COMPANY, capital, inflect, is_adverb, lemma
 COPULA = {"is", "are", "was", "were", "am"}
 MODAL = {"can", "could", "will", "would", "should", "must", "may", "might", "has", "have", "had", "can't", "cannot", "won't", "couldn't"}
 PREPOSITIONS = {
-    "in", "on", "at", "to", "for", "with", "from", "about", "of", "as", "by", "near", "into", "after", "before", "since",
-    "until", "during", "under", "out of", "over", "through", "around", "between", "every", "against", "behind", "towards",
+    "in", "on", "at", "to", "for", "with", "from", "about", "of", "as", "by", "near", "into", "after", "before",
+    "since", "until", "during", "under", "out of", "above", "below", "beside", "beneath", "inside", "outside",
+    "opposite", "along", "onto", "over", "through", "around", "between", "every", "against", "behind", "towards",
 }  # fmt: skip
 _TIME_WORD = (
     rf"{CALENDAR}|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engrain.memory.answer_type import COLOURS
 from engrain.memory.voice import KIN, TITLES, inflect
 
-PERSON_NOUN = re.compile(rf"\b(?:{KIN})$", re.IGNORECASE)
+PERSON_NOUN = re.compile(rf"\b(?:{KIN}|\w+-in-law)$", re.IGNORECASE)
 """What ends in a word for a person."""
 TITLED = re.compile(rf"\b(?:{TITLES})\b")
 IN_COLOUR = re.compile(rf"^(?:[a-z]+ )?(?:{COLOURS})$")

@@ -21,7 +21,7 @@ from engrain.memory.clauses import (
     phrases_of,
     time_clause,
 )
-from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, IN_COLOUR, MEASURED, NUMERAL, PERSON_NOUN, Cue, ask, is_somebody
+from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, IN_COLOUR, MEASURED, NUMERAL, PERSON_NOUN, SPOTS, Cue, ask, is_somebody
 from engrain.memory.voice import inflect, is_past, lemma
 
 _MEETING = {"meet", "marry", "hire", "phone", "hug"}
@@ -148,6 +148,10 @@ def around(auxiliary: str, subject: str, verb: str, rest: tuple[str, ...], whole
     if often := _OFTEN.match(deed.obj):
         deed = replace(deed, obj=often["obj"] or "")
         yield deed.ask("How often", deed.middle, often["often"])
+    elif deed.phrases and (often := _OFTEN.match(deed.phrases[-1][1])) and often["obj"]:  # *been to Japan twice*
+        *others, (preposition, _) = deed.phrases
+        deed = replace(deed, phrases=[*others, (preposition, often["obj"])])
+        yield deed.ask("How often", " ".join([deed.middle, *(f"{p} {i}".strip() for p, i in deed.phrases)]), often["often"])
     hurt = _WHILE.match(deed.obj) if deed.base in _HURTING else None
     if hurt:
         deed = replace(deed, obj=hurt["obj"])
@@ -263,10 +267,10 @@ def _of_phrase(deed: _Deed, index: int) -> Iterator[Cue]:
         yield deed.ask("What", f"{before} in", inner)
     elif preposition == "in" and IN_COLOUR.match(inner):
         yield deed.ask("What colour", f"{before} in", inner)
-    elif preposition == "to" and deed.base in _GIVING:
+    elif preposition == "to" and deed.base in _GIVING | {"belong"}:
         yield deed.ask("Who", f"{before} to", inner)
     elif (
-        preposition in {"in", "at", "near", "into", "behind", "under"}
+        preposition in SPOTS - {"on", "over", "between"} | {"into", "onto", "beneath", "opposite"}
         or (preposition == "to" and inner[:1].isupper())
         or (preposition == "on" and deed.base in _LOCATED)
     ):

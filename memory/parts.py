@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from engrain.memory import voice
 from engrain.memory.answer_type import AnswerType, answer_type
 from engrain.memory.bank.prompt import READ, reading
+from engrain.memory.clauses import is_time
+from engrain.memory.cue import is_somebody
 from engrain.memory.cues import cues
 from engrain.memory.evidence import of_kind, vouching
 from engrain.memory.schema import Fact
-from engrain.memory.syntax import phrases_in
+from engrain.memory.syntax import Phrase, phrases_in
 
 if TYPE_CHECKING:
     from engrain.memory.bank.base import BaseModel
@@ -27,11 +29,13 @@ _ASKS = re.compile(r"\b(?:what|which|who|whom|whose|when|where|how)\b", re.IGNOR
 _NAME = re.compile(r"(?<=[a-z’'] )[A-ZÀ-Þ][\w-]+|\b[A-ZÀ-Þ][\w-]+(?=['’]s)")
 _MOST = 16
 """So many parts of a fact are weighed."""
-_LEAST = -9.0
+_LEAST = -9.5
 """Least log-probability of a part that stands."""
-_STEEPNESS, _MIDDLE = 0.38, -11.2
-"""Of the logistic curve from log-probability to share of right answers (Platt, 1999), fitted to 129 answers of `told-fresh`, `told-unseen` and
-`told-more`."""
+_UNASKED = 3.0
+"""How much likelier a noun phrase must be that no question of the fact's grammar asks for."""
+_STEEPNESS, _MIDDLE = 0.49, -10.3
+"""Of the logistic curve from log-probability to share of right answers (Platt, 1999), fitted to 269 answers of `told-fresh`,
+`told-unseen`, `told-blind` and `told-second`."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,38 @@ def part_of(base: BaseModel, question: str, fact: Fact) -> Part | None:
         return None
     asked = reading([f"{fact.asked.rstrip('.')}."], question)
     sums = base.weigh(READ, asked, answers)
-    best = max(range(len(sums)), key=sums.__getitem__)
-    if sums[best] < _LEAST:
+    asked_for = {cue.answer for cue in cues(fact.asked)}
+    weights = [one - (0 if answer in asked_for else _UNASKED) for one, answer in zip(sums, answers, strict=True)]
+    best = max(range(len(weights)), key=weights.__getitem__)
+    if weights[best] < _LEAST:
         return None
-    confidence = 1 / (1 + math.exp(-_STEEPNESS * (sums[best] - _MIDDLE)))
+    confidence = 1 / (1 + math.exp(-_STEEPNESS * (weights[best] - _MIDDLE)))
     return Part(voice.part(answers[best], fact.speaker), confidence, READ + asked)
 
 
 def _candidates(question: str, fact: Fact) -> list[str]:
-    """The parts that may answer a question, in the asker's words."""
-    parts = [*(cue.answer for cue in cues(fact.asked)), *phrases_in(fact.asked)] if asks_for_part(question, fact) else []
+    """The parts that may answer a question, in the asker's words: what grammar asks for, and noun phrases of the kind that is asked for."""
+    if not asks_for_part(question, fact):
+        return []
+    parts = [*(cue.answer for cue in cues(fact.asked)), *(phrase.text for phrase in phrases_in(fact.asked) if _of_kind(question, phrase))]
     said = {part: voice.part(part, fact.speaker) for part in list(dict.fromkeys(parts))[:_MOST] if not _names_again(question, part)}
     return [part for part, told in said.items() if of_kind(question, told, [fact]) and vouching(question, told, [fact])]
+
+
+def _of_kind(question: str, phrase: Phrase) -> bool:
+    """Whether a noun phrase may be what a question asks for, by what its head names."""
+    asked, kind = answer_type(question), phrase.kind
+    if is_time(phrase.text) and kind is AnswerType.THING:
+        kind = AnswerType.TIME
+    if is_somebody(phrase.text) and kind is AnswerType.THING and not phrase.text[:1].isupper():
+        kind = AnswerType.PERSON
+    if asked in (AnswerType.PERSON, AnswerType.TIME):
+        return kind is asked
+    if asked is AnswerType.AMOUNT:
+        return kind in (AnswerType.AMOUNT, AnswerType.TIME)
+    if asked is AnswerType.PLACE:
+        return kind in (AnswerType.PLACE, AnswerType.THING)
+    return kind in (AnswerType.THING, AnswerType.PERSON)
 
 
 def _names_again(question: str, part: str) -> bool:

@@ -11,12 +11,14 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from engrain.errors import ChecksumError
+from engrain.memory.answer_type import AnswerType
 from engrain.memory.clauses import COPULA, PREPOSITIONS, Clause, clause_of, is_time, straight
 from engrain.memory.voice import capital, is_adverb
 
@@ -28,6 +30,12 @@ _SUBJECTS, _AUXILIARIES = {"nsubj", "nsubjpass"}, {"aux", "auxpass"}
 _RELATIVE = {"who", "which", "that"}
 _SHORT = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "ca": "can", "wo": "will"}
 """Verbs as they are cut off and cut short."""
+_KINDS = {
+    "PERSON": AnswerType.PERSON, "GPE": AnswerType.PLACE, "LOC": AnswerType.PLACE, "FAC": AnswerType.PLACE, "DATE": AnswerType.TIME,
+    "TIME": AnswerType.TIME, "MONEY": AnswerType.AMOUNT, "QUANTITY": AnswerType.AMOUNT, "CARDINAL": AnswerType.AMOUNT, "ORDINAL": AnswerType.AMOUNT,
+    "PERCENT": AnswerType.AMOUNT,
+}  # fmt: skip
+"""Of named entities (OntoNotes)."""
 _TIMES = {"when", "since", "before", "after", "until", "till"}
 """With these a clause begins that tells a time."""
 _FIRST = {"last", "next", "this", "every", "each", "the", "one", "two", "three", "some", "all", "a"}
@@ -52,7 +60,7 @@ def _parser() -> Any:
     found = hashlib.sha256((place / "parser" / "model").read_bytes()).hexdigest()
     if found != _SHA256:
         raise ChecksumError(f"the parser's weights in {_PACKAGE!r} have sha256 {found}, expected {_SHA256}; install the package anew")
-    return spacy.load(place, exclude=["ner", "lemmatizer"])
+    return spacy.load(place, exclude=["lemmatizer"])
 
 
 def clauses_in(text: str) -> list[Clause]:
@@ -71,25 +79,42 @@ def clauses_in(text: str) -> list[Clause]:
     return out
 
 
+@dataclass(frozen=True)
+class Phrase:
+    """A noun phrase, and the kind of thing that its head names (named entity recognition); THING where none is told."""
+
+    text: str
+    kind: AnswerType
+
+
 @lru_cache(maxsize=2048)
-def phrases_in(text: str) -> tuple[str, ...]:
+def phrases_in(text: str) -> tuple[Phrase, ...]:
     """The noun phrases of a text, with what belongs to them and without, and its names; in their order.
 
-    >>> phrases_in("I'm walking Hadrian's Wall with my old flatmate Gwen.")
-    ("Hadrian's Wall", 'my old flatmate', 'my old flatmate Gwen', 'Gwen')
+    >>> [phrase.text for phrase in phrases_in("I'm walking Hadrian's Wall with my old flatmate Gwen.")]
+    ["Hadrian's Wall", 'my old flatmate', 'my old flatmate Gwen', 'Gwen']
     """
     with _lock:
         parsed = _parser()(text.replace("’", "'"))
-    found: list[str] = []
+    found: dict[str, Phrase] = {}
     for word in parsed:
-        if word.pos_ in {"NOUN", "PROPN", "NUM"} and word.dep_ not in {"compound", "nummod", "poss", "appos"}:
-            whole = _phrase(word)
-            behind = [child for child in word.children if child.i > word.i and child.dep_ in {"prep", "acl", "npadvmod", "cc", "conj", "advcl"}]
-            more = {one.i for child in behind for one in child.subtree}
-            found += [_joined(whole), _joined([one for one in whole if one.i not in more])]
-        if word.pos_ == "PROPN" and word.dep_ not in {"compound", "poss"} and not any(one.dep_ == "poss" for one in word.children):
-            found.append(_joined([*(one for one in word.lefts if one.dep_ == "compound" and one.pos_ == "PROPN"), word]))
-    return tuple(dict.fromkeys(phrase for phrase in found if phrase))
+        kind = _KINDS.get(word.ent_type_, AnswerType.THING)
+        for words in _phrases_of(word):
+            phrase = _joined(words)
+            found.setdefault(phrase, Phrase(phrase, kind))
+    return tuple(found.values())
+
+
+def _phrases_of(word: Any) -> Iterator[list[Any]]:
+    """The phrases that a noun is the head of, and the name that it is the last word of."""
+    if word.pos_ in {"NOUN", "PROPN", "NUM"} and word.dep_ not in {"compound", "nummod", "poss", "appos"}:
+        whole = _phrase(word)
+        behind = [child for child in word.children if child.i > word.i and child.dep_ in {"prep", "acl", "npadvmod", "cc", "conj", "advcl"}]
+        more = {one.i for child in behind for one in child.subtree}
+        yield whole
+        yield [one for one in whole if one.i not in more]
+    if word.pos_ == "PROPN" and word.dep_ not in {"compound", "poss"} and not any(one.dep_ == "poss" for one in word.children):
+        yield [*(one for one in word.lefts if one.dep_ == "compound" and one.pos_ == "PROPN"), word]
 
 
 def _clauses(predicate: Any) -> Iterator[Clause]:

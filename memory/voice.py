@@ -51,7 +51,7 @@ KIN = (
     "friend|boss|manager|dentist|doctor|teacher|landlord|landlady|neighbour|neighbor|colleague|coach|therapist|tutor|supervisor|"
     "grandmother|grandfather|grandma|grandpa|grandad|granddad|gran|granny|nan|auntie|physio|vet|mechanic|lawyer|accountant|roommate|flatmate|mentor|fiancé|fiancée|"
     r"\w+(?:ologist|therapist|trician|dresser|sitter|keeper|trainer|instructor)|plumber|builder|barber|gardener|cleaner|nanny|nurse|surgeon|"
-    r"\w+-in-law|guy|man|woman|girl|boy|lady|person"
+    r"guy|man|woman|girl|boy|lady|person"
 )
 """Words for a person, as a pattern: kin, friends, trades."""
 TITLES = "Dr|Mr|Mrs|Ms|Miss|Madame|Prof"

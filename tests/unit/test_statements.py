@@ -25,6 +25,7 @@ def texts(content: str, speaker: str = "user", listener: str | None = None) -> l
         ("My sister Ines lives in Porto, and I drive a Skoda.", ["Your sister Ines lives in Porto.", "You drive a Skoda."]),
         ("Please remember that my locker code is 4417.", ["Your locker code is 4417."]),
         ("I adopted a beagle. He is called Biscuit.", ["You adopted a beagle. He is called Biscuit."]),
+        ("My niece broke her wrist. She'll be in plaster.", ["Your niece broke her wrist. She'll be in plaster."]),
         ("The spare key is under the blue flowerpot.", ["The spare key is under the blue flowerpot."]),
         ("Yusra works as a tree surgeon.", ["Yusra works as a tree surgeon."]),
         ("Rocket is afraid of umbrellas.", ["Rocket is afraid of umbrellas."]),

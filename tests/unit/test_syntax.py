@@ -6,6 +6,7 @@ import pytest
 
 from engrain.errors import ChecksumError
 from engrain.memory import syntax
+from engrain.memory.answer_type import AnswerType
 from engrain.memory.cues import cues
 from engrain.memory.syntax import clauses_in, phrases_in
 
@@ -32,6 +33,9 @@ from engrain.memory.syntax import clauses_in, phrases_in
         ("Dr Osei is my physio. Her practice is above the chemist.", "Who is my physio?", "Dr Osei"),
         ("Dr Osei is my physio. Her practice is above the chemist.", "Where is Dr Osei's practice?", "above the chemist"),
         ("Tom and I are building a shed out of old doors.", "What are Tom and I building a shed out of?", "old doors"),
+        ("I've been to Peru twice but I've never seen Lima.", "How often have I been to Peru?", "twice"),
+        ("The blue mug belongs to Torvald.", "Who does the blue mug belong to?", "Torvald"),
+        ("My choir meets above the bakery.", "Where does my choir meet?", "above the bakery"),
         ("Domino the rabbit weighs three kilos.", "What does Domino weigh?", "three kilos"),
     ],
 )  # fmt: skip
@@ -60,8 +64,10 @@ def test_a_clause_stands_for_itself() -> None:
 
 
 def test_noun_phrases_come_with_what_belongs_to_them_and_without() -> None:
-    found = phrases_in("I keep the spare key in a tin behind the shed.")
-    assert {"the spare key", "a tin behind the shed", "a tin", "the shed"} <= set(found)
+    found = {phrase.text for phrase in phrases_in("I keep the spare key in a tin behind the shed.")}
+    assert {"the spare key", "a tin behind the shed", "a tin", "the shed"} <= found
+    kinds = {phrase.text: phrase.kind for phrase in phrases_in("Ines moved from Porto to Berlin on Friday.")}
+    assert (kinds["Porto"], kinds["Friday"]) == (AnswerType.PLACE, AnswerType.TIME)
     assert phrases_in("") == ()
 
 

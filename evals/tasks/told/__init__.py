@@ -90,5 +90,6 @@ TOLD = (
     Told("told-unseen", "thirty that were unseen once, and were looked at", of="unseen", never="unseen_never"),
     Told("told-fresh", "thirty more of these", of="fresh", never="fresh_never"),
     Told("told-blind", "forty by somebody who had seen nothing of engrain; looked at since", of="blind", never="blind_never"),
-    Told("told-second", "forty more by somebody who had seen nothing of engrain", of="second", never="second_never"),
+    Told("told-second", "forty more by such a one; looked at since", of="second", never="second_never"),
+    Told("told-third", "forty more by such a one, which nothing was set by", of="third", never="third_never"),
 )

@@ -29,6 +29,7 @@ import torch
 torch.set_num_threads(1)
 from engrain.consolidation.job import Result, consolidate
 from engrain.errors import EngrainError
+from engrain.memory.cues import cues
 from engrain.memory.memory import Memory
 from engrain.settings import load_settings
 
@@ -37,6 +38,7 @@ settings = load_settings()
 loaded = Memory(settings)
 base, embedder = loaded.base, loaded.embedder
 loaded.store.close()
+cues("My box is number 1000.")  # the parser
 random_moment = random.Random(0)
 
 def work():

@@ -19,6 +19,17 @@ _OWNERS = {"His", "Her", "Its", "Their"}
 _OBJECTS = {"it", "them", "him"}
 _PEOPLE = {"He", "She", "His", "Her", "him"}
 _NOTHING = {"me", "us", "it", "him", "her", "them", "you", "that", "this", "there", "here"}
+_HIS, _HERS = {"He", "His", "him"}, {"She", "Her"}
+_MEN = re.compile(
+    r"\b(?:brother|father|dad|son|husband|boyfriend|uncle|nephew|grandfather|grandpa|grandad|granddad|landlord|guy|man|boy|fiancé|Mr)\b"
+)
+_WOMEN = re.compile(
+    r"\b(?:sister|mother|mum|mom|daughter|wife|girlfriend|aunt|auntie|niece|grandmother|grandma|gran|granny|nan|landlady|woman|girl|lady|fiancée|Mrs|Ms|Miss)\b"
+)
+"""Who is no *she*, and who no *he*."""
+_PETS = re.compile(
+    r"\b(?:dog|puppy|cat|kitten|parrot|budgie|horse|pony|rabbit|hamster|tortoise|hen|goat|donkey|beagle|greyhound|terrier|spaniel|labrador)$"
+)
 _PLURAL = {"They", "Their", "them"}
 
 
@@ -39,7 +50,7 @@ def resolved(clauses: Sequence[Clause]) -> Iterator[Clause]:
 def _resolved(clause: Clause, before: Sequence[str]) -> Clause:
     first, _, thing = clause.subject.partition(" ")
     if clause.subject in _SUBJECTS and (whom := _agreeing(clause.subject, before)):
-        clause = replace(clause, subject=capital(whom))
+        clause = replace(clause, subject=capital(whom) if whom.lower().startswith(("my ", "our ", "the ")) else whom)
     elif first in _OWNERS and thing and (whom := _agreeing(first, before)):
         clause = replace(clause, subject=f"{capital(_briefly(whom))}'s {thing}")
     others = [one for one in before if one != clause.subject]
@@ -59,9 +70,9 @@ def _meant(clause: Clause) -> list[str]:
     called = CALLED_SO.match(obj)
     owned = f"{'Our' if clause.subject == 'We' else 'My'} " if clause.pronoun else "The "
     thing = called["name"] if called else re.sub(r"^an? ", owned, obj)
-    further = [re.sub(r"^an? ", "The ", inner) for _, inner in phrases if re.match(r"(?:an?|the|my|our) [a-z]", inner)]
+    further = [re.sub(r"^an? ", "The ", inner) for _, inner in phrases if re.match(r"(?:an?|the|my|our) [a-z]|[A-ZÀ-Þ][\w-]+$", inner)]
     found = ["" if clause.pronoun else clause.subject, thing, *further]
-    return [capital(one) for one in found if one and len(one.split()) < 6 and one.lower() not in _NOTHING and not AMOUNT.match(one)]
+    return [one for one in found if one and len(one.split()) < 6 and one.lower() not in _NOTHING and not AMOUNT.match(one)]
 
 
 def _agreeing(pronoun: str, before: Sequence[str]) -> str:
@@ -70,18 +81,23 @@ def _agreeing(pronoun: str, before: Sequence[str]) -> str:
 
 
 def _agrees(pronoun: str, candidate: str) -> bool:
-    """Whether a pronoun may mean a phrase, as far as words tell; *my dog* may be *he* or *it*."""
+    """Whether a pronoun may mean a phrase, as far as words tell; *my dog* may be *he* or *it*.
+
+    Rather nobody than the wrong one: what is not told costs a question, what is told of another is false.
+    """
+    if (pronoun in _HERS and _MEN.search(candidate)) or (pronoun in _HIS and _WOMEN.search(candidate)):
+        return False
     last = candidate.rsplit(" ", 1)[-1]
     several = " and " in candidate or (last.endswith("s") and not last.endswith("ss") and not is_name(last))
     if pronoun in _PLURAL or several:
         return several and pronoun in _PLURAL
-    somebody = bool(PERSON_NOUN.search(candidate) or TITLED.match(candidate)) or is_name(last)
+    somebody = bool(PERSON_NOUN.search(candidate) or TITLED.match(candidate)) or last[:1].isupper()
     if pronoun in _PEOPLE:
-        return somebody or candidate.startswith(("My ", "Our "))
-    return not PERSON_NOUN.search(candidate) and not re.search(r"\d", candidate)
+        return somebody or bool(_PETS.search(candidate))
+    return not somebody and not re.search(r"\d", candidate)
 
 
 def _briefly(candidate: str) -> str:
     """*Ines* of *My sister Ines*."""
     last = candidate.rsplit(" ", 1)[-1]
-    return last if is_name(last) and not TITLED.match(candidate) else candidate
+    return last if last[:1].isupper() and candidate.startswith(("My ", "Our ", "my ", "our ")) else candidate

@@ -19,7 +19,6 @@ from engrain.memory.clauses import (
     NAMED_KIN,
     Clause,
     clause_of,
-    finite,
     first_sentence,
     is_participle,
     joined,
@@ -121,11 +120,10 @@ def _cues(sentence: str, told: Collection[str] = ()) -> list[Cue]:
 
 
 def _of_clause(parsed: Clause) -> Iterator[Cue]:
-    """The questions of a clause, and of what it says of the same subject beside."""
+    """The questions of a clause, from either end."""
     kin = NAMED_KIN.match(parsed.subject)
     for clause in (parsed, *([replace(parsed, subject=kin["name"])] if kin else [])):  # "my sister Ines" is asked for by either
-        for part in (clause, *_further(clause)):
-            yield from states(part) if part.verb in COPULA else deeds(part)
+        yield from states(clause) if clause.verb in COPULA else deeds(clause)
     yield from _reversed(parsed)
 
 
@@ -138,16 +136,6 @@ def _elsewhere(sentence: str) -> Iterator[Cue]:
     if having and is_participle(having["done"]):
         deed = "is doing" if having["have"] in {"having", "getting"} else "did"
         yield Cue(f"Who {deed} {having['thing']}?", having["by"], f"who {deed} {having['thing']}")
-
-
-def _further(clause: Clause) -> Iterator[Clause]:
-    """What else is said of the same subject: *... is called Ada and charges 15 pounds.*"""
-    for at, token in enumerate(clause.rest[:-2]):
-        if at and token.lower() == "and" and finite(clause.rest[at + 1]) and not clause.rest[at + 1].lower().endswith("ing"):
-            if clause.pronoun and clause.rest[at + 1].lower() in {"is", "are", "was", "were", "has"}:
-                return
-            yield replace(clause, verb=clause.rest[at + 1].lower(), rest=clause.rest[at + 2 :])
-            return
 
 
 def settled(asked: str) -> tuple[str, dict[str, str]]:

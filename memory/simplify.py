@@ -13,10 +13,6 @@ _APPOSED = re.compile(rf"^(?P<who>(?:My|Our|The|[A-ZÀ-Þ]\w+'s) (?:[a-z-]+ ){{0
 """*My boss, Ingrid Solheim, comes from Stavanger.*"""
 _RELATIVE = re.compile(rf"\b(?P<who>{_NAME}|(?:[Mm]y|[Oo]ur) (?:[a-z-]+ )?(?:{KIN})(?: [A-ZÀ-Þ][\w'-]+)?),? who(?P<rest> [a-z]+ .+|'s .+)$")
 """*... with a guy called Tobias who collects pens.*"""
-_BESIDE = re.compile(
-    rf"^(?P<who>(?:(?:My|Our) (?:[a-z-]+ )?[a-z-]+ )?{_NAME}|(?:My|Our) (?:[a-z-]+ )?[a-z-]+), (?:who|which)(?:'s)? [^,]+, (?P<main>[a-z].+)$"
-)
-"""*My friend Ann, who works at the zoo, has a parrot.*"""
 _HAVING = re.compile(rf"^(?P<we>I|We) have (?:got )?an? (?P<who>(?:[a-z-]+ )?(?:{KIN})) who(?P<rest> [a-z]+ .+|'s .+)$")
 """*I have a neighbour who's a beekeeper.*"""
 _ON_IT = re.compile(r"^(?P<thing>.+?) (?:has|have|had) (?P<what>.+) (?P<where>on|in|inside|under|behind) (?:it|them)$")
@@ -42,8 +38,6 @@ def simpler(sentence: str) -> Iterator[str]:
         yield f"{apposed['who']} is {apposed['name']}"
         yield f"{apposed['who']} {apposed['rest']}"
         yield f"{apposed['name']} {apposed['rest']}"
-    if beside := _BESIDE.match(sentence):
-        yield f"{beside['who']} {beside['main']}"
     if relative := _RELATIVE.search(sentence):
         yield f"{capital(relative['who'])}{_said(relative['rest'])}"
     if having := _HAVING.match(sentence):

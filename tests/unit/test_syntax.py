@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engrain.errors import ChecksumError
+from engrain.errors import ChecksumError, ModelError
 from engrain.memory import syntax
 from engrain.memory.answer_type import AnswerType
 from engrain.memory.cues import cues
@@ -57,6 +57,57 @@ def test_what_makes_no_sense_is_not_asked(said: str, never: str) -> None:
     assert never not in [c.question for c in found] + [f"{c.question} {c.answer}" for c in found]
 
 
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("I hardly ever drink coffee.", "coffee"),
+        ("I no longer work at the bank.", "at the bank"),
+        ("Nobody likes my soup.", "my soup"),
+        ("My boss rarely answers emails.", "emails"),
+    ],
+)
+def test_what_is_hardly_so_is_not_told_as_if_it_were(said: str, answer: str) -> None:
+    assert answer not in [c.answer for c in cues(said)]
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "answer"),
+    [
+        ("I never eat meat.", "What don't I eat?", "meat"),
+        ("My boss never answers emails.", "What doesn't my boss answer?", "emails"),
+        ("I'm not eating sugar.", "What aren't I eating?", "sugar"),
+        ("We never saw the castle.", "What didn't we see?", "the castle"),
+    ],
+)
+def test_what_is_never_done_is_asked_for_as_such(said: str, question: str, answer: str) -> None:
+    assert [(question, answer)] == [(c.question, c.answer) for c in cues(said) if not c.reversed]
+
+
+def test_he_is_no_sister_and_she_no_brother() -> None:
+    asked = {c.question: c.answer for c in cues("My sister met Tom in Rome. He is a doctor.")}
+    assert asked["What does Tom do for a living?"] == "a doctor"
+    assert "What is my sister's job?" not in asked
+    asked = {c.question: c.answer for c in cues("My brother knows Eve. She plays chess. Her flat is in Leeds.")}
+    assert asked["What does Eve play?"] == "chess"
+    assert asked["Where is Eve's flat?"] == "in Leeds"
+    assert "What does my brother play?" not in asked
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "answer", "never"),
+    [
+        ("Ines bought a canoe. It leaks near the stern.", "Where does the canoe leak?", "near the stern", "Where does Ines leak?"),
+        ("I bought a canoe from Tom. He lives in Leeds.", "Where does Tom live?", "in Leeds", "Where does my canoe live?"),
+        ("We adopted a kitten. She sleeps in the bath.", "Where does our kitten sleep?", "in the bath", ""),
+        ("Odette hates mushrooms. They taste like socks.", "What do mushrooms taste like?", "socks", ""),
+    ],
+)
+def test_a_pronoun_means_somebody_or_something(said: str, question: str, answer: str, never: str) -> None:
+    asked = {c.question: c.answer for c in cues(said)}
+    assert asked.get(question) == answer
+    assert never not in asked
+
+
 def test_a_clause_stands_for_itself() -> None:
     (clause,) = clauses_in("Next May I'm finally seeing Ines, if all goes well.")[:1]
     assert (clause.subject, clause.verb, clause.rest, clause.times, clause.pronoun) == ("I", "am", ("seeing", "Ines"), ("next May",), True)
@@ -76,6 +127,9 @@ def test_a_parser_that_is_not_the_one_it_should_be_is_not_used(monkeypatch: pyte
     syntax._parser.cache_clear()
     try:
         with pytest.raises(ChecksumError, match="install the package anew"):
+            clauses_in("My dog is called Biscuit.")
+        monkeypatch.setattr(syntax, "_PACKAGE", "en_core_web_nowhere")
+        with pytest.raises(ModelError, match="install engrain again"):
             clauses_in("My dog is called Biscuit.")
     finally:
         syntax._parser.cache_clear()

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from engrain.memory.clauses import COPULA, MODAL, Clause, is_participle, lower_first, main_clause, phrases_of
 from engrain.memory.cue import AMOUNT, CALLED_SO, PERSON_NOUN, TITLED
+from engrain.memory.deeds import recipient_of
 from engrain.memory.voice import capital, is_name, lemma
 
 _SUBJECTS = {"He", "She", "It", "They"}
@@ -30,6 +31,7 @@ _WOMEN = re.compile(
 _PETS = re.compile(
     r"\b(?:dog|puppy|cat|kitten|parrot|budgie|horse|pony|rabbit|hamster|tortoise|hen|goat|donkey|beagle|greyhound|terrier|spaniel|labrador)$"
 )
+_CHANGING = {"swap", "trade", "exchange", "replace"}
 _PLURAL = {"They", "Their", "them"}
 
 
@@ -64,15 +66,33 @@ def _meant(clause: Clause) -> list[str]:
     rest = main_clause(clause.rest)
     if clause.verb in COPULA | MODAL or clause.verb.endswith("n't"):
         deed = bool(rest) and lemma(rest[0]) is not None and (clause.verb not in COPULA or rest[0].endswith("ing") or is_participle(rest[0]))
+        if clause.verb in COPULA and not deed:
+            return _beside(clause, rest)
         rest = rest[1:] if deed else rest if clause.verb in {"have", "has", "had"} else ()
     obj, phrases = phrases_of(rest)
-    obj = re.sub(r"^(?:up|out|off|down|back|away|over) ", "", obj)
+    obj = recipient_of(re.sub(r"^(?:up|out|off|down|back|away|over) ", "", obj))[1]
     called = CALLED_SO.match(obj)
     owned = f"{'Our' if clause.subject == 'We' else 'My'} " if clause.pronoun else "The "
     thing = called["name"] if called else re.sub(r"^an? ", owned, obj)
-    further = [re.sub(r"^an? ", "The ", inner) for _, inner in phrases if re.match(r"(?:an?|the|my|our) [a-z]|[A-ZÀ-Þ][\w-]+$", inner)]
-    found = ["" if clause.pronoun else clause.subject, thing, *further]
-    return [one for one in found if one and len(one.split()) < 6 and one.lower() not in _NOTHING and not AMOUNT.match(one)]
+    found = [thing, *_further(phrases)]
+    if rest and lemma(rest[0] if clause.verb in MODAL else clause.verb) in _CHANGING:  # *swapped the Fiesta for a Skoda*
+        found = found[::-1]
+    return _tellable(["" if clause.pronoun else clause.subject, *found])
+
+
+def _beside(clause: Clause, rest: tuple[str, ...]) -> list[str]:
+    """What is named beside a state: *Farida* of *My new team lead is Farida*, *the book* of *I'm halfway through a book about Shackleton*."""
+    state, phrases = phrases_of(rest)
+    name = state if state[:1].isupper() and len(state.split()) <= 2 else ""
+    return _tellable(["" if clause.pronoun else clause.subject, name, *(_further(phrases) if clause.pronoun else ())])
+
+
+def _further(phrases: Sequence[tuple[str, str]]) -> list[str]:
+    return [re.sub(r"^an? ", "The ", inner) for _, inner in phrases if re.match(r"(?:an?|the|my|our) [a-zA-Z]|[A-ZÀ-Þ][\w-]+$", inner)]
+
+
+def _tellable(found: Sequence[str]) -> list[str]:
+    return [one for one in found if one and len(one.split()) < 7 and one.lower() not in _NOTHING and not AMOUNT.match(one)]
 
 
 def _agreeing(pronoun: str, before: Sequence[str]) -> str:
@@ -87,11 +107,13 @@ def _agrees(pronoun: str, candidate: str) -> bool:
     """
     if (pronoun in _HERS and _MEN.search(candidate)) or (pronoun in _HIS and _WOMEN.search(candidate)):
         return False
-    last = candidate.rsplit(" ", 1)[-1]
+    head = re.split(r" (?:to|of|in|from|about|for|at|on|with) ", candidate)[0]
+    last = head.rsplit(" ", 1)[-1]
     several = " and " in candidate or (last.endswith("s") and not last.endswith("ss") and not is_name(last))
     if pronoun in _PLURAL or several:
         return several and pronoun in _PLURAL
-    somebody = bool(PERSON_NOUN.search(candidate) or TITLED.match(candidate)) or last[:1].isupper()
+    named = last[:1].isupper() and not re.match(r"(?:the|an?|this) ", head, re.IGNORECASE)
+    somebody = bool(PERSON_NOUN.search(head) or TITLED.match(candidate)) or named
     if pronoun in _PEOPLE:
         return somebody or bool(_PETS.search(candidate))
     return not somebody and not re.search(r"\d", candidate)

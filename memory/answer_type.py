@@ -76,7 +76,8 @@ _LONE_NAME = re.compile(r"[A-ZÀ-Þ][a-z]+")
 """*April* may be somebody."""
 _WHEN = re.compile(_MOMENT)
 _YEAR = re.compile(r"(?:in )?(?:19|20)\d\d")
-_MONEY = re.compile(r"[£€$]|\b(?:pound|euro|dollar|cent)s?\b")
+MONEY = re.compile(r"[£€$]|\b(?:pound|quid|euro|dollar|cent)s?\b")
+"""A sum."""
 _TRADE = re.compile(r"\bdo(?:es)? for a living\b|\b(?:job|profession|occupation|trade|line of work)\?|\bwork as\?")
 """What asks for a trade, which is no amount."""
 _DATED = re.compile(rf"\b(?:(?:{CALENDAR})s?|ago|last|next|every|yesterday|today|tomorrow)\b")
@@ -129,16 +130,16 @@ def fits(question: str, answer: str) -> bool:
         return not _WHEN.fullmatch(said)
     if kind in (AnswerType.THING, AnswerType.WAY) and _YEAR.fullmatch(said):
         return bool(NUMBERED.search(asked))
-    if kind is AnswerType.TIME and _MONEY.search(said):
+    if kind is AnswerType.TIME and MONEY.search(said):
         return False
-    if kind is AnswerType.THING and _TRADE.search(asked) and (_MONEY.search(said) or any(char.isdigit() for char in said)):
+    if kind is AnswerType.THING and _TRADE.search(asked) and (MONEY.search(said) or any(char.isdigit() for char in said)):
         return False
     if kind is AnswerType.THING and _moment(said):
         return timely(question) or bool(_LONE_NAME.fullmatch(stated))
     if _PROPER.search(asked) and len(stated.split()) > 1:
         return any(word[0].isupper() or word[0].isdigit() for word in stated.split()[1:])
-    if kind is AnswerType.AMOUNT and "how many" in asked and _MONEY.search(said):
-        return bool(_MONEY.search(asked))
+    if kind is AnswerType.AMOUNT and "how many" in asked and MONEY.search(said):
+        return bool(MONEY.search(asked))
     if kind is AnswerType.AMOUNT and _moment(said):
         return bool(re.search(r"\bhow (?:long|far)\b", asked) or ("how old" in asked and re.search(r"\d{4}", said)))
     return kind not in _HOLDS or bool(_HOLDS[kind].search(said))

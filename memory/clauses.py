@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from engrain.memory.answer_type import CALENDAR
+from engrain.memory.answer_type import CALENDAR, MONEY
 from engrain.memory.voice import COMPANY, capital, inflect, is_adverb, lemma
 
 COPULA = {"is", "are", "was", "were", "am"}
@@ -47,7 +47,7 @@ _FRONTED = re.compile(
 )
 _STRAIGHT = re.compile(
     r"\b(?:right|just|directly|straight|immediately) (?=(?:in|at|on|next|behind|opposite|under|above|by|across|after|before|outside)\b)"
-    r"|,? (?:at the moment|at present|right now|these days)(?=[.!?]|$)"
+    r"|,? (?:at the moment|at present|right now|these days|ages ago)(?=[.!?]|$)"
 )
 """Words that nothing asks for."""
 _NO_SUBJECT = {
@@ -222,7 +222,7 @@ def first_phrase(rest: tuple[str, ...]) -> tuple[str, str]:
 
 def is_time(phrase: str) -> bool:
     """Whether a phrase tells a time; *to nine hundred pounds a month* does not."""
-    if re.search(r"\b(?:pound|euro|dollar)s?\b|[£€$]", phrase):
+    if MONEY.search(phrase):
         return False
     return bool(_TIME.search(phrase)) or bool(
         re.search(r"\b(?:on|by|until) the (?:first|second|third|\w+th|\d+(?:st|nd|rd|th))$", phrase)

@@ -21,10 +21,14 @@ NUMERAL = rf"one|{COUNT}|\w+teen|(?:twenty|thirty|forty|fifty|sixty|seventy|eigh
 _SPELT = rf"(?:{NUMERAL}|hundred|thousand|million)"
 AMOUNT = re.compile(
     rf"^(?:[£$€]\s?)?(?:\d[\d,.]*|{_SPELT}(?: (?:and )?{_SPELT})*)"
-    r"\s?(?:euros?|pounds?|dollars?|francs?|cents?|[£$€])?(?: (?:an?|per|each|every) \w+)?$",
+    r"\s?(?:euros?|pounds?|quid|dollars?|francs?|cents?|[£$€])?(?: (?:an?|per|each|every) \w+)?$",
     re.IGNORECASE,
 )
 """Of money; a bare number may be one."""
+DURATION = re.compile(
+    rf"^(?:an?|{NUMERAL}|several|a few|a couple of|half an|the whole) (?:minute|hour|day|night|weekend|week|fortnight|month|year|decade)s?$"
+)
+"""How long something takes."""
 SPOTS = {"in", "at", "on", "near", "under", "behind", "above", "below", "beside", "between", "inside", "outside", "over"}
 """Prepositions of places."""
 
@@ -64,6 +68,10 @@ def is_name(subject: str) -> bool:
 def is_somebody(phrase: str) -> bool:
     """Whether a phrase is about a person, as far as words tell: *Tom Hale*, *a man in Whitby*, *my old landlord*."""
     head = re.split(r" (?:in|from|at|of|with|on|who|called)\b", phrase)[0]
-    named = phrase[:1].isupper() and len(phrase.split()) <= 2 and not re.match(r"(?:My|Our|The|An?|This|That|His|Her|Its|Their) ", phrase)
-    called = re.search(rf"\b(?:{KIN}) [A-ZÀ-Þ]", head)
+    named = (
+        all(word[:1].isupper() for word in head.split())
+        and len(head.split()) <= 2
+        and not re.match(r"(?:My|Our|The|An?|This|That|His|Her|Its|Their) ", phrase)
+    )
+    called = re.search(rf"\b(?:{KIN}|\w+-in-law),? [A-ZÀ-Þ]", head)
     return bool(PERSON_NOUN.search(head) or called or named)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from engrain.memory.anaphora import resolved
+from engrain.memory.answer_type import AnswerType, answer_type
 from engrain.memory.clauses import (
     COPULA,
     MODAL,
@@ -27,9 +28,11 @@ from engrain.memory.clauses import (
 )
 from engrain.memory.cue import NUMERAL, PERSON_NOUN, SPOTS, TITLED, Cue, ask, is_name, is_somebody
 from engrain.memory.deeds import deeds, object_of
+from engrain.memory.gaps import gaps
 from engrain.memory.simplify import simpler
+from engrain.memory.statements import content_words
 from engrain.memory.states import states
-from engrain.memory.syntax import clauses_in, phrases_in
+from engrain.memory.syntax import clauses_in, phrases_in, plainly
 from engrain.memory.voice import inflect, lemma
 
 _CALLED = re.compile(
@@ -54,6 +57,8 @@ _HAVING_DONE = re.compile(r"^.+? (?P<have>having|getting|had|got) (?P<thing>(?:t
 _POINTS = re.compile(r"\b(?:it|he|she|him|It|He|She)\b(?! takes?\b)|\bof them\b")
 _NOBODY = {"", "it", "he", "she", "they", "him", "her", "them", "me", "us", "this", "that", "these", "those", "here", "there"}
 """Of what a question cannot speak, and what answers none: nobody knows later what is meant."""
+_VAGUE = {"all", "this", "that", "these", "those", "everything", "something", "which", "what", "who", "one"}
+"""Of these nothing can be asked later."""
 _STATES = {"live", "work"}
 """What somebody does in one place at a time."""
 _OF_SOMEBODY = re.compile(r"(?:My|Our|The|[A-ZÀ-Þ]\w+'s)\b")
@@ -89,14 +94,23 @@ def _kept(asked: str) -> tuple[Cue, ...]:
 
 def _all(asked: str) -> Iterator[Cue]:
     """Of the first sentence and what it says in passing; of every clause of every sentence."""
+    asked = plainly(asked)
     sentence = first_sentence(asked)
-    clauses = list(resolved(clauses_in(asked)))
+    clauses = [clause for clause in resolved(clauses_in(asked)) if clause.subject.lower() not in _VAGUE]
     told = {clause.subject.lower() for clause in clauses}
-    for clause in clauses:
-        yield from _of_clause(clause)
-    yield from _cues(sentence, told)
-    for one in simpler(sentence):
-        yield from _cues(one)
+    found = [cue for clause in clauses for cue in _of_clause(clause)]
+    found += _cues(sentence, told)
+    found += [cue for one in simpler(sentence) for cue in _cues(one)]
+    yield from found
+    asked_for = {(_plain(cue.answer), kind) for cue in found for kind in (answer_type(cue.question), AnswerType.THING)}
+    phrases = phrases_in(asked)
+    for cue in (cue for clause in clauses for cue in gaps(clause, phrases)):
+        if (_plain(cue.answer), answer_type(cue.question)) not in asked_for:
+            yield cue
+
+
+def _plain(answer: str) -> str:
+    return " ".join(content_words(answer))
 
 
 def forget_cues() -> None:
@@ -218,4 +232,5 @@ def _reversed(clause: Clause) -> Iterator[Cue]:
         if TITLED.match(rest) or (rest[:1].isupper() and PERSON_NOUN.search(clause.asked_subject)):
             yield Cue(f"Who is {rest}?", clause.asked_subject, reversed=True)
     elif lemma(clause.verb) not in (None, clause.verb) or clause.verb in MODAL:
-        yield Cue(f"{'Who' if person else 'What'} {clause.verb} {rest}?", lower_first(clause.subject), reversed=True)
+        who = re.split(r" (?:in|from|at|of|on|across) ", clause.subject)[0] if person else clause.subject  # *Gwen from across the road*
+        yield Cue(f"{'Who' if person else 'What'} {clause.verb} {rest}?", lower_first(who), reversed=True)

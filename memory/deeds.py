@@ -21,7 +21,7 @@ from engrain.memory.clauses import (
     phrases_of,
     time_clause,
 )
-from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, IN_COLOUR, MEASURED, NUMERAL, PERSON_NOUN, SPOTS, Cue, ask, is_somebody
+from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, DURATION, IN_COLOUR, MEASURED, NUMERAL, PERSON_NOUN, SPOTS, Cue, ask, is_somebody
 from engrain.memory.voice import inflect, is_past, lemma
 
 _MEETING = {"meet", "marry", "hire", "phone", "hug"}
@@ -56,9 +56,6 @@ _OF_MONEY = re.compile(r"^(?:an?|the) (?P<thing>(?:[a-z-]+ ){0,2}?[a-z-]+) of (?
 _COUNTED = re.compile(rf"^(?P<many>{COUNT}) (?P<things>(?:[a-z-]+ ){{0,2}}?[a-z]+s)$")
 _SIZED = re.compile(r"^an? size (?P<size>\d\S*) (?P<thing>[a-z]+)$")
 _AGED = re.compile(rf"^when (?:I|we|he|she|they) (?:was|were) (?P<age>{NUMERAL})(?: years old)?$")
-_DURATION = re.compile(
-    rf"^(?:an?|{NUMERAL}|several|a few|a couple of|half an|the whole) (?:minute|hour|day|night|weekend|week|fortnight|month|year|decade)s?$"
-)
 _WANTING = {
     "want", "ask", "tell", "remind", "need", "expect", "allow", "advise", "teach", "help", "invite", "order", "encourage", "force", "urge", "get",
 }  # fmt: skip
@@ -82,28 +79,30 @@ _PARTICLES = {"up", "out", "off", "down", "back", "away", "over"}
 
 def deeds(clause: Clause) -> Iterator[Cue]:
     """The questions of a clause that tells a deed."""
-    subject, verb = clause.asked_subject, clause.verb
-    if not clause.rest:
-        return
+    deed = turned(clause)
+    if deed is not None:
+        yield from around(*deed, times=clause.times)
+
+
+def turned(clause: Clause) -> tuple[str, str, str, tuple[str, ...]] | None:
+    """(auxiliary, subject, verb, the rest) as a question has them: *did*, *I*, *lend*, *my drill to Tom*; None where no question can be made."""
+    subject, verb, rest = clause.asked_subject, clause.verb, clause.rest
+    if not rest:
+        return None
     modal = verb in MODAL - {"has", "have", "had"} or verb.endswith("n't")
-    if modal and len(clause.rest) > 1 and lemma(clause.rest[0]) and clause.rest[0].lower() not in {"a", "an", "the"}:
-        yield from around(verb, subject, clause.rest[0], clause.rest[1:], times=clause.times)
-        return
+    if modal and len(rest) > 1 and lemma(rest[0]) and rest[0].lower() not in {"a", "an", "the"}:
+        return verb, subject, rest[0], rest[1:]
     base = lemma(verb)
-    if verb in {"have", "has", "had"} and len(clause.rest) > 2 and clause.rest[0].lower() == "been" and _has_done(clause.rest[1]):
-        yield from around(verb, subject, f"been {clause.rest[1]}", clause.rest[2:], times=clause.times)
-        return
-    if verb in {"have", "has", "had"} and len(clause.rest) > 1 and (_has_done(clause.rest[0]) or clause.rest[0].lower() == "had"):
-        yield from around(verb, subject, clause.rest[0], clause.rest[1:], times=clause.times)
-        return
-    if base is None or (base == "have" and clause.rest[0].lower().endswith(("ed", "en")) and not clause.rest[0].istitle()):
-        return
-    third = not (clause.pronoun or subject.startswith(("my parents", "we ")))
+    if verb in {"have", "has", "had"} and len(rest) > 2 and rest[0].lower() == "been" and _has_done(rest[1]):
+        return verb, subject, f"been {rest[1]}", rest[2:]
+    if verb in {"have", "has", "had"} and len(rest) > 1 and (_has_done(rest[0]) or rest[0].lower() == "had"):
+        return verb, subject, rest[0], rest[1:]
+    if base is None or (base == "have" and rest[0].lower().endswith(("ed", "en")) and not rest[0].istitle()):
+        return None
     if is_past(verb, base) or (verb.endswith("ed") and verb != base):
-        auxiliary = "did"
-    else:
-        auxiliary = "does" if third and verb != base else "do"
-    yield from around(auxiliary, subject, base, clause.rest, times=clause.times)
+        return "did", subject, base, rest
+    third = not (clause.pronoun or subject.startswith(("my parents", "we ")))
+    return "does" if third and verb != base else "do", subject, base, rest
 
 
 def _has_done(word: str) -> bool:
@@ -209,7 +208,7 @@ def _of_object(deed: _Deed) -> Iterator[Cue]:
         yield deed.ask(f"What size {sized['thing']}", deed.verb, sized["size"])
     if numbered := MEASURED.match(deed.obj):
         yield deed.ask(f"What {numbered['kind']}", deed.verb, numbered["value"])
-    if deed.base in {"take", "last"} and _DURATION.match(deed.obj):
+    if deed.base in {"take", "last"} and DURATION.match(deed.obj):
         yield deed.ask("How long", deed.verb, deed.obj)
     if deed.base == "turn" and re.fullmatch(NUMERAL, deed.obj):
         yield Cue(f"How old {'am' if deed.subject == 'I' else 'is'} {deed.subject}?", deed.obj)
@@ -218,11 +217,11 @@ def _of_object(deed: _Deed) -> Iterator[Cue]:
         yield Cue(f"Which place did {deed.subject} take {after}".strip() + "?", deed.obj)
         yield Cue(f"How did {deed.subject} do {after}".strip() + "?", deed.obj)
         return
-    recipient, given = _recipient(deed.obj)
+    recipient, given = recipient_of(deed.obj)
     if (sum_of := _OF_MONEY.match(given)) and AMOUNT.match(sum_of["amount"]):
         be = {"did": "was", "do": "is", "does": "is"}.get(deed.auxiliary, "is")
         yield Cue(f"How much {be} the {sum_of['thing']}?", sum_of["amount"], f"how much the {sum_of['thing']} {be}")
-    if AMOUNT.match(given) and not given.isdigit():
+    if AMOUNT.match(given) and not given.isdigit() and deed.base != "turn":
         thing = " ".join(f"{p} {i}" for p, i in deed.phrases[:1] if p in {"for", "on", "to"})
         yield deed.ask("How much", " ".join(filter(None, (deed.verb, recipient, thing))), given)
     if recipient:
@@ -250,7 +249,7 @@ def _of_phrase(deed: _Deed, index: int) -> Iterator[Cue]:
     phrases, (preposition, inner) = deed.phrases, deed.phrases[index]
     phrase = f"{preposition} {inner}".strip()
     before = " ".join([deed.middle, *(f"{p} {i}".strip() for p, i in phrases[:index] if p)])
-    if preposition == "for" and _DURATION.match(inner):
+    if preposition == "for" and DURATION.match(inner):
         yield deed.ask("How long", before, phrase)
     elif preposition == "since":
         yield deed.ask("Since when", before, inner)
@@ -317,7 +316,7 @@ def _from_to(phrases: list[tuple[str, str]]) -> tuple[str, str] | None:
     return None
 
 
-def _recipient(obj: str) -> tuple[str, str]:
+def recipient_of(obj: str) -> tuple[str, str]:
     """(*me*, *60 pounds*) of *me 60 pounds*; ("", object) where nobody is given anything."""
     first, _, rest = obj.partition(" ")
     following = rest.split(" ", 1)[0].lower()

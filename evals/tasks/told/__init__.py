@@ -46,6 +46,8 @@ class Told:
     """The file of questions that nothing answers."""
     taught: bool = False
     """Whether the teacher's questions are taught; otherwise the distiller writes them."""
+    teacher: str = ""
+    """A file of what a teacher wrote who saw nothing but what was said; empty: those that stand with the facts."""
     scorer: str = "token_f1"
 
     def load(self, source: Source) -> Data:
@@ -63,9 +65,12 @@ class Told:
         return Data(tuple(self._document(s, facts) for s, facts in sessions.items()), tuple(questions))
 
     def _document(self, session: str, facts: list[Fact]) -> Document:
-        turns = tuple(Turn("user", fact.said) for fact in facts)
-        taught = tuple(Taught(f.said, question, f.answers[0]) for f in facts for question in f.teach) if self.taught else ()
-        return Document(session, "\n".join(fact.said for fact in facts), taught, turns)
+        turns, said = tuple(Turn("user", fact.said) for fact in facts), [fact.said for fact in facts]
+        if self.teacher:
+            taught = tuple(one for one in taught_by(self.teacher) if one.statement in said)
+        else:
+            taught = tuple(Taught(f.said, question, f.answers[0]) for f in facts for question in f.teach) if self.taught else ()
+        return Document(session, "\n".join(said), taught, turns)
 
 
 def told(name: str = "facts") -> list[Fact]:
@@ -77,6 +82,12 @@ def told(name: str = "facts") -> list[Fact]:
 def never_told(name: str = "never") -> list[str]:
     """Questions that none of the facts answers."""
     return (files(__name__) / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+
+
+def taught_by(name: str) -> list[Taught]:
+    """A teacher's questions with their answers, as they stand in a file."""
+    with as_file(files(__name__) / f"{name}.jsonl") as path:
+        return parse(path, lambda one: Taught(text_of(one, "said"), text_of(one, "question"), text_of(one, "answer")))
 
 
 def _fact(record: dict[str, Any]) -> Fact:
@@ -91,5 +102,13 @@ TOLD = (
     Told("told-fresh", "thirty more of these", of="fresh", never="fresh_never"),
     Told("told-blind", "forty by somebody who had seen nothing of engrain; looked at since", of="blind", never="blind_never"),
     Told("told-second", "forty more by such a one; looked at since", of="second", never="second_never"),
-    Told("told-third", "forty more by such a one, which nothing was set by", of="third", never="third_never"),
+    Told("told-third", "forty more by such a one; looked at since", of="third", never="third_never"),
+    Told(
+        "told-third-taught",
+        "the same, with questions by another one, who saw what was said alone",
+        of="third",
+        never="third_never",
+        teacher="third_taught",
+    ),
+    Told("told-fourth", "forty more by such a one, which nothing was set by", of="fourth", never="fourth_never"),
 )

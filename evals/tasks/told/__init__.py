@@ -17,6 +17,7 @@ from importlib.resources import as_file, files
 from typing import Any
 
 from engrain.evals.data import Data, Document, Question, Taught, Turn, parse, text_of
+from engrain.evals.scorers import normalized
 from engrain.evals.tasks.task import Source
 
 
@@ -67,7 +68,8 @@ class Told:
     def _document(self, session: str, facts: list[Fact]) -> Document:
         turns, said = tuple(Turn("user", fact.said) for fact in facts), [fact.said for fact in facts]
         if self.teacher:
-            taught = tuple(one for one in taught_by(self.teacher) if one.statement in said)
+            tested = {" ".join(normalized(asked)) for fact in facts for asked in fact.ask}  # 7 of 80 the teacher hit upon, too
+            taught = tuple(t for t in taught_by(self.teacher) if t.statement in said and " ".join(normalized(t.question)) not in tested)
         else:
             taught = tuple(Taught(f.said, question, f.answers[0]) for f in facts for question in f.teach) if self.taught else ()
         return Document(session, "\n".join(said), taught, turns)

@@ -87,7 +87,7 @@ _TYPED = {"When": ("On what day", "What date"), "Where": ("In which place", "Whi
 """Other question words for the same kind of answer."""
 _PHRASINGS = 8
 """What a fact's phrasings are filled up to with further forms, where its grammar gives fewer."""
-_OTHER_WORDS = 3
+_OTHER_WORDS = 6
 """So many further ones of a fact are its cues in other words (`wordings`)."""
 _DATE_WORD = re.compile(rf"\d|day\b|month|week|year|noon|morning|evening|{CALENDAR}", re.IGNORECASE)
 _NO_UNIT = "is|are|was|were|will|has|had|and|or|of|to|for|at|in|on|from|we|my|our"

@@ -3,8 +3,8 @@
 A small model knows an answer in the words in which it was taught. Everyday relations have many: who is afraid of something is scared by
 it, who lives somewhere has a home there (frames and their lexical units; FrameNet, Baker et al., COLING 1998). `frames.txt` holds them, a
 block of questions with one answer each: S is somebody as the subject, O as the object, P as the owner; T is something, N its kind, X the
-rest. What begins with ~ may ask for something else, too. `synonyms.txt` has words, a group a line, that may stand for each other in a
-question.
+rest. What begins with ~ may ask for something else, too. `synonyms.txt` has words that may stand for each other in a question, a group a line;
+behind *to* a verb, and what may stand for it in whatever form it has there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from engrain.memory.voice import capital
+from lemminflect import getAllLemmas
+
+from engrain.memory.clauses import DETERMINERS, PREPOSITIONS
+from engrain.memory.voice import capital, inflect, lemma
 
 _NAME = r"[A-ZÀ-Þ][\w.-]*(?: [A-ZÀ-Þ][\w.-]*)*"
 _DESCRIBED = r"(?:my|our|the|his|her|their|your) (?:[\w-]+(?:['’]s)? ){0,3}?[\w-]+"
@@ -36,6 +39,8 @@ _SUBJECT = {"me": "I", "us": "we", "my": "I", "our": "we"}
 _OBJECT, _OWNER = {"I": "me", "we": "us"}, {"I": "my", "we": "our"}
 _PLURAL = {"does": "do", "is": "are", "has": "have", "was": "were"}
 _SINGULAR = {plural: singular for singular, plural in _PLURAL.items()}
+_BEFORE_NOUNS = DETERMINERS | PREPOSITIONS | {"our", "my"}
+_AUXILIARIES = {"do", "does", "did", "is", "are", "am", "was", "were", "has", "have", "had", "will", "would", "can", "could", "should", "must", "be"}
 _VERBS = r"\b(do|does|is|are|am|has|have|was|were) "
 
 
@@ -143,13 +148,33 @@ def _singular(question: str) -> tuple[str, bool]:
 def _worded(question: str) -> list[str]:
     """What the synonyms give, one word changed at a time."""
     words, out = question.split(" "), []
-    for at, word in enumerate(words[1:], 1):
-        if re.fullmatch(r"I|we|they|you", words[at - 1]):
-            continue  # what they do, and no thing
-        bare = re.match(r"[\w-]+", word)
-        for other in _synonyms().get(bare[0].lower(), ()) if bare and bare[0].islower() else ():
-            out.append(" ".join([*words[:at], other + word[bare.end() :], *words[at + 1 :]]))  # type: ignore[union-attr]
+    for at in range(1, len(words)):
+        if words[at].lower() in _AUXILIARIES:
+            continue
+        for length in (3, 2, 1):
+            some = " ".join(words[at : at + length])
+            bare = re.match(r"[\w'-]+(?: [\w'-]+)*", some)
+            others = _instead(bare[0], words[at - 1]) if bare and bare[0].islower() and len(bare[0].split()) == length else ()
+            out += [" ".join([*words[:at], other + some[bare.end() :], *words[at + length :]]) for other in others if bare]
+            if others:
+                break
     return out
+
+
+def _instead(word: str, before: str) -> list[str]:
+    """What may stand for a word, or for a verb with its particle, in the form that it has; `before` stands before it."""
+    first, _, particle = word.partition(" ")
+    base = lemma(first)
+    if base is None or before.lower() in _BEFORE_NOUNS or before.endswith("'s") or (" " not in word and _describes(before)):
+        return list(_synonyms().get(word, ()))
+    tag = next((tag for tag in ("VB", "VBG", "VBD", "VBN", "VBZ") if inflect(base, tag) == first), "")
+    others = _synonyms().get(f"to {base} {particle}".strip(), ()) if tag else ()
+    return [" ".join([inflect(one, tag), *rest]) for one, *rest in (other.split(" ") for other in others)]
+
+
+def _describes(word: str) -> bool:
+    """*little*, *spare*: what stands before a noun."""
+    return word.islower() and "ADJ" in getAllLemmas(word) and lemma(word) is None
 
 
 @lru_cache(maxsize=1)
@@ -177,8 +202,10 @@ def _template(line: str) -> _Template:
 @lru_cache(maxsize=1)
 def _synonyms() -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
-    for group in _table("synonyms").splitlines():
-        words = group.split()
-        for word in words:
-            found.setdefault(word, []).extend(w for w in words if w != word)
+    for line in _table("synonyms").splitlines():
+        to, words = ("to ", line[3:]) if line.startswith("to ") else ("", line)
+        word, *others = words.split(", ")
+        found.setdefault(to + word, []).extend(others)
+        for other in others if not to else ():
+            found.setdefault(other, []).extend(w for w in (word, *others) if w != other)
     return {word: tuple(dict.fromkeys(others)) for word, others in found.items()}

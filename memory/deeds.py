@@ -24,7 +24,7 @@ from engrain.memory.clauses import (
 from engrain.memory.cue import AMOUNT, CALLED_SO, COUNT, DURATION, IN_COLOUR, MEASURED, NUMERAL, PERSON_NOUN, SPOTS, Cue, ask, is_somebody
 from engrain.memory.voice import inflect, is_past, lemma
 
-_MEETING = {"meet", "marry", "hire", "phone", "hug"}
+_MEETING = {"meet", "marry", "hire", "phone", "hug", "owe", "call", "visit", "invite", "thank", "ask"}
 _POINTING = {"it", "them", "this", "that", "these", "those", "there", "him", "her"}
 _GIVING = {"give", "lend", "sell", "send", "show", "teach", "pay", "write", "owe", "offer", "lease"}
 """What is done *to* somebody."""
@@ -256,7 +256,7 @@ def _of_phrase(deed: _Deed, index: int) -> Iterator[Cue]:
     elif preposition in {"until", "till"} and is_time(inner):
         yield deed.ask("Until when", before, inner)
     elif is_time(phrase):
-        yield deed.ask("When", before, phrase)
+        yield deed.ask("How often" if _OFTEN.fullmatch(phrase) else "When", before, phrase)
     elif preposition == "by" and _BY_PLACE.match(inner):
         yield deed.ask("Where", deed.middle, phrase)
         yield from _lodging(deed, phrase)

@@ -28,7 +28,7 @@ _TOLD = {"until", "till", "since"}
 _CLOCK = re.compile(
     rf"(?:a )?(?:half|quarter|{NUMERAL}) (?:past|to) (?:{NUMERAL})|\d{{1,2}}[:.]\d\d(?: ?[ap]m)?|(?:{NUMERAL}|\d+) (?:o'clock|am|pm)|noon|midnight"
 )
-_COUNTED = re.compile(rf"(?P<many>{NUMERAL}|{COUNT}|an? (?:dozen|hundred|couple of)) (?P<things>(?:[a-z-]+ )?[a-z]+s)")
+_COUNTED = re.compile(rf"(?P<many>{NUMERAL}|{COUNT}|an? (?:dozen|hundred|couple of)) (?P<things>(?:[a-z-]+ )?[a-z]+s)(?: of .+)?")
 _MEASURED = {
     "How heavy": re.compile(r"\b(?:kilos?|kg|grams?|stone|tonnes?|ounces)$"), "How far": re.compile(r"\b(?:miles|kilomet\w+|km)$"),
     "How big": re.compile(r"\b(?:met(?:re|er)s|foot|feet|inch(?:es)?|cm|lit(?:re|er)s|acres)$"),
@@ -145,7 +145,7 @@ def _asked(phrase: Phrase, before: Words) -> Iterator[tuple[str, Words, str]]:
     elif DURATION.match(text):
         if preposition == "for":
             yield "How long", without, text
-    elif _CLOCK.fullmatch(text):
+    elif _CLOCK.fullmatch(text) or (preposition == "at" and re.fullmatch(NUMERAL, text)):
         yield "What time", without if preposition in _WHEN else before, text
     elif preposition in _WHEN and _is_when(phrase, preposition):
         yield "When", without, text

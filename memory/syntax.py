@@ -185,7 +185,12 @@ def _asides(noun: Any, name: str) -> Iterator[Clause]:
     several = noun.tag_ in {"NNS", "NNPS"}
     for apposed in (child for child in noun.children if _is_aside(child)):
         called = ("called",) if several and apposed.pos_ == "PROPN" else ()
-        yield Clause(capital(re.sub("^an? ", "the ", name)), "are" if several else "is", (*called, *_words(_phrase(apposed))), False)
+        yield Clause(
+            capital(re.sub("^an? ", "the ", name)),
+            "are" if several else "is",
+            (*called, *_words([word for word in _phrase(apposed) if word.i < _end_of(apposed)])),
+            False,
+        )
 
 
 def _there_is(predicate: Any) -> Iterator[Clause]:
@@ -346,8 +351,9 @@ def _without_relative(head: Any) -> list[Any]:
     dropped = {word.i for clause in head.subtree if clause.dep_ == "relcl" and clause.i != head.i for word in clause.subtree}
     dropped |= {word.i for word in head.subtree if word.lower_ in _ABOUT and word.head.pos_ == "NUM"}
     dropped |= {word.i for word in head.subtree if word.lower_ in _ONLY and word.dep_ == "advmod"}
-    for aside in (one for one in head.subtree if one != head and _stands_between(one)):
-        dropped |= set(range(aside.left_edge.i - 1, aside.right_edge.i + 2))
+    for aside in (one for one in head.subtree if one != head and _is_aside(one)):
+        end = _end_of(aside)
+        dropped |= set(range(aside.left_edge.i - 1, end + 1)) if end < len(head.doc) and head.doc[end].text == "," else set()
     return [word for word in head.subtree if word.i not in dropped]
 
 
@@ -362,10 +368,9 @@ def _is_aside(child: Any) -> bool:
     return bool(child.dep_ == "appos" and child.left_edge.i > 0 and child.doc[child.left_edge.i - 1].text == ",")
 
 
-def _stands_between(child: Any) -> bool:
-    """Whether what is put in between commas has something behind it."""
-    after = child.right_edge.i + 1
-    return _is_aside(child) and after < len(child.doc) and child.doc[after].text == ","
+def _end_of(aside: Any) -> int:
+    """Where what is put in between commas ends: at the next one, whatever the parser takes for a part of it."""
+    return next((word.i for word in aside.subtree if word.i > aside.i and word.text == ","), int(aside.right_edge.i) + 1)
 
 
 def _words(some: Sequence[Any]) -> tuple[str, ...]:

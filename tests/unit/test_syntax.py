@@ -37,6 +37,12 @@ from engrain.memory.syntax import clauses_in, phrases_in
         ("The blue mug belongs to Torvald.", "Who does the blue mug belong to?", "Torvald"),
         ("My choir meets above the bakery.", "Where does my choir meet?", "above the bakery"),
         ("Domino the rabbit weighs three kilos.", "What does Domino weigh?", "three kilos"),
+        ("Ottilie in payroll is the one who signs my timesheets.", "Who signs my timesheets?", "Ottilie"),
+        ("Rhys from next door waters my tomatoes when I'm away.", "Who waters my tomatoes?", "Rhys"),
+        ("Oh, and left my gloves on the bus to Hove.", "What did I leave on the bus to Hove?", "my gloves"),
+        ("We chose the tiles, a dark blue, from a shop in Frome.", "What did we choose the tiles from?", "a shop in Frome"),
+        ("We're sailing to Bilbao in May, from Portsmouth this time.", "Where are we sailing to Bilbao in May from?", "Portsmouth"),
+        ("Gran turns ninety in June and all she wants is a hammock.", "What does Gran want?", "a hammock"),
     ],
 )  # fmt: skip
 def test_what_people_say_is_asked_for(said: str, question: str, answer: str) -> None:
@@ -100,6 +106,11 @@ def test_he_is_no_sister_and_she_no_brother() -> None:
         ("I bought a canoe from Tom. He lives in Leeds.", "Where does Tom live?", "in Leeds", "Where does my canoe live?"),
         ("We adopted a kitten. She sleeps in the bath.", "Where does our kitten sleep?", "in the bath", ""),
         ("Odette hates mushrooms. They taste like socks.", "What do mushrooms taste like?", "socks", ""),
+        ("My new team lead is Ottilie. She moved over from York.", "Where did Ottilie move over from?", "York", "Where did she move over from?"),
+        ("I booked the ferry to Bilbao. It leaves at noon.", "When does the ferry to Bilbao leave?", "at noon", ""),
+        ("We swapped the old Polo for a van. It's green.", "What is the van?", "green", "What is the old Polo?"),
+        ("I'm halfway through a book about Nansen. Aunt Jo gave it to me.", "Who gave the book to me?", "Aunt Jo", ""),
+        ("My nurse gave me a stretch. I should do it twice a day.", "How often should I do the stretch?", "twice a day", ""),
     ],
 )
 def test_a_pronoun_means_somebody_or_something(said: str, question: str, answer: str, never: str) -> None:

@@ -28,6 +28,9 @@ from engrain.memory.wordings import other_words
         ("Where is my brother's home?", "Where does my brother live?"),
         ("Which shade is the hall?", "Which shade is the hallway?"),
         ("How old am I?", "What is my age?"),
+        ("What did we pick for the hall?", "What did we choose for the hall?"),
+        ("Who signs off on my expenses?", "Who approves my expenses?"),
+        ("Who has fixed my lamp?", "Who has mended my lamp?"),
     ],
 )
 def test_the_same_is_asked_in_other_words(question: str, other: str) -> None:
@@ -58,6 +61,9 @@ def test_names_and_owners_stay(question: str, who: str) -> None:
         ("Where did Ada meet Leo?", "Where did Leo and I meet?"),
         ("What breed is our cat?", "What is our dog's breed?"),
         ("How much does the allotment cost?", "How much does the allotment price?"),
+        ("Where is my little book?", "Where is my little reserve?"),
+        ("What did I book for June?", "What did I novel for June?"),
+        ("What have I been given?", "What keep I been given?"),
     ],
 )
 def test_of_whom_is_asked_is_never_left_out(question: str, never: str) -> None:

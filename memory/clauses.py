@@ -17,7 +17,7 @@ PREPOSITIONS = {
 }  # fmt: skip
 _TIME_WORD = (
     rf"{CALENDAR}|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|"
-    r"autumn|days?|o'clock|am|pm|christmas|easter|\d{1,2}:\d\d|(?:19|20)\d\d"
+    r"autumn|days?|o'clock|am|pm|christmas|easter|\d{1,2}:\d\d|(?<![\d-])(?:19|20)\d\d(?![\d-]\d)"
 )
 _TIME = re.compile(rf"\b(?:{_TIME_WORD})s?\b", re.IGNORECASE)
 _UNITS = r"(?:minute|hour|day|night|weekend|week|month|year|spring|summer|autumn|winter)s?"

@@ -300,7 +300,7 @@ def _rest(predicate: Any, subject: Any, behind: int) -> tuple[str, ...]:
     for child in predicate.children:
         if _is_further(child) or _is_idle(child) or (child.i < predicate.i and _names(child, predicate)):
             dropped |= {word.i for word in child.subtree}
-    commas = [child.i for child in predicate.children if child.text in {",", ";", "–", "-"} and child.i > behind]
+    commas = [child.i for child in predicate.children if _is_break(child) and child.i > behind]
     words = [word for word in _without_relative(predicate) if word.i not in dropped and word.text not in {".", "!", "?"}]
     front = _words([word for word in words if word.i < min(subject.left_edge.i, predicate.i) and word.text != ","])
     front = (front[0].lower(), *front[1:]) if front and front[0].lower() in PREPOSITIONS | _TIMES else ()
@@ -366,6 +366,11 @@ def _phrase(noun: Any) -> list[Any]:
 def _is_aside(child: Any) -> bool:
     """Whether something is put in between commas: *our twins, Jonah and Bea,*."""
     return bool(child.dep_ == "appos" and child.left_edge.i > 0 and child.doc[child.left_edge.i - 1].text == ",")
+
+
+def _is_break(word: Any) -> bool:
+    """A comma or a dash; not the one in *921-818-8375*."""
+    return word.text in {",", ";", "–"} or (word.text == "-" and bool(word.nbor(-1).whitespace_))
 
 
 def _end_of(aside: Any) -> int:

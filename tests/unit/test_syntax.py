@@ -89,6 +89,13 @@ def test_what_is_never_done_is_asked_for_as_such(said: str, question: str, answe
     assert [(question, answer)] == [(c.question, c.answer) for c in cues(said) if not c.reversed]
 
 
+@pytest.mark.parametrize("number", ["921-818-8375", "854-804-2018", "470-634-1994", "292-765-1780"])
+def test_a_telephone_number_is_whole_and_no_year(number: str) -> None:
+    asked = {c.question: c.answer for c in cues(f"Nadia Ingram's phone number is {number}.")}
+    assert asked["What is Nadia Ingram's phone number?"] == number
+    assert "When is Nadia Ingram's phone number?" not in asked
+
+
 def test_he_is_no_sister_and_she_no_brother() -> None:
     asked = {c.question: c.answer for c in cues("My sister met Tom in Rome. He is a doctor.")}
     assert asked["What does Tom do for a living?"] == "a doctor"

@@ -6,8 +6,13 @@ questions that nothing answers, half of them about people and things that were s
 
 `more.jsonl` is forty more in eight conversations, with forty questions that nothing answers: they showed what the grammar did not
 understand; `unseen.jsonl`, thirty with thirty, showed more. `fresh.jsonl` is thirty again, with thirty questions that nothing answers,
-written after the grammar was mended and before it was tried on them. They are for figures alone: whoever looks at what became of
-them one by one writes new ones.
+written after the grammar was mended and before it was tried on them.
+
+`blind`, `second`, `third` and `fourth` are forty facts, eighty questions and forty that nothing answers each, by language models that had
+seen nothing of engrain. Each was asked once before anybody looked at it. `third_taught.jsonl` is what yet another one taught of the third
+who saw what was said and none of the questions.
+
+They are for figures alone: whoever looks at what became of them one by one has new ones written.
 """
 
 from __future__ import annotations

@@ -29,10 +29,12 @@ from engrain.memory.clauses import (
 from engrain.memory.cue import NUMERAL, PERSON_NOUN, SPOTS, TITLED, Cue, ask, is_name, is_somebody
 from engrain.memory.deeds import deeds, object_of
 from engrain.memory.gaps import gaps
+from engrain.memory.phrases import phrases_in
 from engrain.memory.simplify import simpler
 from engrain.memory.statements import content_words
 from engrain.memory.states import states
-from engrain.memory.syntax import clauses_in, phrases_in, plainly
+from engrain.memory.syntax import clauses_in
+from engrain.memory.talk import plainly
 from engrain.memory.voice import inflect, lemma
 
 _CALLED = re.compile(

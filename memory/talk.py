@@ -1,0 +1,34 @@
+"""How people talk, put as a small parser takes it better: *Oh, and got my results* is *I got my results*."""
+
+from __future__ import annotations
+
+import re
+
+from engrain.memory.clauses import DETERMINERS, straight
+from engrain.memory.voice import is_past, lemma
+
+_GOING_ON = re.compile(
+    r"(?P<before>\w+ \w+ [\w' ]+),? and (?P<who>he|she|it|they|his|her|its|their)(?= (?:[a-z]+ ){0,2}?(?:is|was|are|were|has|had)\b)"
+)
+"""*... and her office is*: where a small parser takes what follows for a part of what came before."""
+_OPENING = re.compile(
+    r"(?:^|(?<=[.!?] ))(?:(?:so|oh|and|well|anyway|okay|ok|btw|by the way|also|yeah|yes|hey|honestly|actually|apparently|turns out),? )+(?P<next>\w)",
+    re.IGNORECASE,
+)
+"""How somebody begins to talk."""
+_BEHIND = "|".join([*sorted(DETERMINERS), "it", "him", "her", "us", "them", "back", "up", "off", "out", "to", "rid"])
+_NO_SUBJECT = re.compile(rf"(?:^|(?<=[.!?] ))(?:(?:Just|Finally) )?(?P<verb>[A-Za-z]+) (?=(?:{_BEHIND})\b|[A-Z]|\d)")
+"""*Got Monty on the scales*: who talks leaves out who it was."""
+
+
+def plainly(text: str) -> str:
+    """Without what nobody asks for, with the subject that was left out, a sentence for each thing that is said."""
+    told = straight(text.replace("’", "'"))
+    told = _OPENING.sub(lambda more: more["next"].upper(), told)
+    told = _NO_SUBJECT.sub(lambda more: f"I {more[0][0].lower()}{more[0][1:]}" if _is_deed(more["verb"].lower()) else more[0], told)
+    return _GOING_ON.sub(lambda more: f"{more['before']}. {more['who'].capitalize()}", told)
+
+
+def _is_deed(verb: str) -> bool:
+    base = lemma(verb)
+    return base is not None and verb != base and is_past(verb, base)

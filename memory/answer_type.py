@@ -26,7 +26,7 @@ CALENDAR = r"january|february|march|april|may|june|july|august|september|october
 _TIMES = (
     rf"{CALENDAR}|spring|summer|"
     r"autumn|fall|winter|morning|afternoon|evening|night|noon|midnight|year|month|week|weekend|day|today|tomorrow|yesterday|every|ago|last|next|"
-    r"christmas|easter|birthday|o'clock|daily|weekly|monthly|once|twice|always|never|before|after|breakfast|lunch|dinner|dawn|dusk|hour|minute|weekday|century|decade"
+    r"christmas|easter|birthday|o'clock|moment|daily|weekly|monthly|once|twice|always|never|before|after|breakfast|lunch|dinner|dawn|dusk|hour|minute|weekday|century|decade"
 )
 _NUMBERS = (
     r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|"
@@ -80,6 +80,15 @@ MONEY = re.compile(r"[£€$]|\b(?:pound|quid|euro|dollar|cent)s?\b")
 """A sum."""
 _TRADE = re.compile(r"\bdo(?:es)? for a living\b|\b(?:job|profession|occupation|trade|line of work)\?|\bwork as\?")
 """What asks for a trade, which is no amount."""
+_HOUR = re.compile(r"\b(?:what|which) (?:time|hour)\b(?! of)")
+_CLOCK = re.compile(
+    rf"\d|\b(?:{_NUMBERS}|noon|midnight|midday|dawn|dusk|sunrise|sunset|morning|afternoon|evening|night|before|after|lunch|lunchtime|breakfast|dinner|o'clock)s?\b"
+)
+"""*What time?* is answered by an hour, and not by a day."""
+_DAY = re.compile(rf"\b(?:{CALENDAR}|week|weekend|year|month)s?\b")
+_PHONE = re.compile(r"\b(?:phone|telephone|mobile)\b.*\bnumber\b|\bnumber\b.*\b(?:dial|call|ring)\b")
+_WEIGHED = re.compile(r"\b(?:kilo|kg|gram|pound|stone|mile|kilomet\w+|met(?:re|er)|litre|liter|inch|euro|dollar|quid|degree|percent)\w*\b|[£€$%]")
+"""Of these nobody's age is told."""
 _DATED = re.compile(rf"\b(?:(?:{CALENDAR})s?|ago|last|next|every|yesterday|today|tomorrow)\b")
 """Of these a moment has one; without, it may be a number."""
 _TIMELY = re.compile(
@@ -120,6 +129,10 @@ def fits(question: str, answer: str) -> bool:
     (False, True)
     """
     kind, asked, stated, said = answer_type(question), question.lower(), answer.strip(" ."), answer.lower().strip(" .")
+    if _HOUR.search(asked):
+        return bool(_CLOCK.search(_DAY.sub("", said)))
+    if (_PHONE.search(asked) and MONEY.search(said)) or ("how old" in asked and _WEIGHED.search(said)):
+        return False
     if NAMED.search(asked) and _NAMELESS.fullmatch(stated[:1].lower() + stated[1:]):
         return False
     if kind is AnswerType.PERSON and _SENTENCE.match(said):

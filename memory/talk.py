@@ -7,18 +7,16 @@ import re
 from engrain.memory.clauses import DETERMINERS, straight
 from engrain.memory.voice import is_past, lemma
 
-_GOING_ON = re.compile(
-    r"(?P<before>\w+ \w+ [\w' ]+),? and (?P<who>he|she|it|they|his|her|its|their)(?= (?:[a-z]+ ){0,2}?(?:is|was|are|were|has|had)\b)"
-)
+_GOING_ON = re.compile(r",? and (?P<who>he|she|it|they|his|her|its|their)(?= (?:[a-z]+ ){0,2}?(?:is|was|are|were|has|had)\b)")
 """*... and her office is*: where a small parser takes what follows for a part of what came before."""
-_OPENING = re.compile(
-    r"(?:^|(?<=[.!?] ))(?:(?:so|oh|and|well|anyway|okay|ok|btw|by the way|also|yeah|yes|hey|honestly|actually|apparently|turns out),? )+(?P<next>\w)",
-    re.IGNORECASE,
-)
+_WORDS = r"(?i:so|oh|and|well|anyway|okay|ok|btw|by the way|also|yeah|yes|hey|honestly|actually|apparently|turns out)"
+_OPENING = re.compile(rf"(?:^|(?<=[.!?] ))(?:{_WORDS}(?:, | (?=I\b|[a-z])))+(?P<next>\w)")
 """How somebody begins to talk."""
 _BEHIND = "|".join([*sorted(DETERMINERS), "it", "him", "her", "us", "them", "back", "up", "off", "out", "to", "rid"])
 _NO_SUBJECT = re.compile(rf"(?:^|(?<=[.!?] ))(?:(?:Just|Finally) )?(?P<verb>[A-Za-z]+) (?=(?:{_BEHIND})\b|[A-Z]|\d)")
 """*Got Monty on the scales*: who talks leaves out who it was."""
+_SHORTEST = 3
+"""A sentence has so many words."""
 
 
 def plainly(text: str) -> str:
@@ -26,7 +24,12 @@ def plainly(text: str) -> str:
     told = straight(text.replace("’", "'"))
     told = _OPENING.sub(lambda more: more["next"].upper(), told)
     told = _NO_SUBJECT.sub(lambda more: f"I {more[0][0].lower()}{more[0][1:]}" if _is_deed(more["verb"].lower()) else more[0], told)
-    return _GOING_ON.sub(lambda more: f"{more['before']}. {more['who'].capitalize()}", told)
+    return _GOING_ON.sub(lambda more: f". {more['who'].capitalize()}" if _is_whole(told[: more.start()]) else more[0], told)
+
+
+def _is_whole(before: str) -> bool:
+    """Whether what stands before may be a sentence; *Beatriz* (*and her husband are ...*) is none."""
+    return len(re.split(r"[.!?] ", before)[-1].split()) >= _SHORTEST
 
 
 def _is_deed(verb: str) -> bool:

@@ -41,6 +41,8 @@ from engrain.memory.syntax import clauses_in
         ("Ottilie in payroll is the one who signs my timesheets.", "Who signs my timesheets?", "Ottilie"),
         ("Rhys from next door waters my tomatoes when I'm away.", "Who waters my tomatoes?", "Rhys"),
         ("Oh, and left my gloves on the bus to Hove.", "What did I leave on the bus to Hove?", "my gloves"),
+        ("So I rented a tandem.", "What did I rent?", "a tandem"),
+        ("Well Lane is my new address.", "What is Well Lane?", "my new address"),
         ("We chose the tiles, a dark blue, from a shop in Frome.", "What did we choose the tiles from?", "a shop in Frome"),
         ("We're sailing to Bilbao in May, from Portsmouth this time.", "Where are we sailing to Bilbao in May from?", "Portsmouth"),
         ("Gran turns ninety in June and all she wants is a hammock.", "What does Gran want?", "a hammock"),

@@ -24,7 +24,7 @@ from engrain.evals.formats import FORMS, examples
 from engrain.evals.judge import RUBRIC, judge_run
 from engrain.evals.report import report, table
 from engrain.evals.runs import Order, run
-from engrain.evals.scorers import score
+from engrain.evals.scorers import normalized, score
 from engrain.evals.study import read_study, run_study
 from engrain.evals.summary import calibration, interval, summarise
 from engrain.evals.tasks import TASKS, task_of
@@ -462,3 +462,16 @@ def test_edits_ask_for_the_new_fact_prefer_it_to_the_old_and_leave_others_alone(
         ("untouched", "Complete: Bo lives in", ("Rome",), ("Oslo", "Rome")),
     ]
     assert [d.id for d in data.documents] == ["one"]
+
+
+@pytest.mark.parametrize("name", ["told-blind", "told-second", "told-third", "told-fourth", "told-third-taught"])
+def test_a_strangers_set_is_whole_and_its_teacher_teaches_no_test(name: str) -> None:
+    data = task_of(name).load(Source())
+    asked = [q for q in data.questions if q.answers]
+    assert len(asked) == 80
+    assert len(data.questions) - len(asked) == 40
+    taught = [one for document in data.documents for one in document.taught]
+    assert bool(taught) == name.endswith("taught")
+    assert not {" ".join(normalized(t.question)) for t in taught} & {" ".join(normalized(q.text)) for q in asked}
+    said = {turn.text for document in data.documents for turn in document.turns}
+    assert {t.statement for t in taught} <= said

@@ -92,6 +92,8 @@ _OTHER_WORDS = 6
 _DATE_WORD = re.compile(rf"\d|day\b|month|week|year|noon|morning|evening|{CALENDAR}", re.IGNORECASE)
 _NO_UNIT = "is|are|was|were|will|has|had|and|or|of|to|for|at|in|on|from|we|my|our"
 """Words behind a number that do not belong to it."""
+_WRITTEN = 2
+"""Of so many parts of a fact the base model writes and rewords questions: most of what it writes is thrown away."""
 _COVERED = 4
 """A fact with fewer questions than this, grammar's and the model's together, is gone over again with other words to ask for."""
 _NEAR = 0.40
@@ -200,7 +202,7 @@ class SelfDistiller:
         asks = [
             (_Asked(index, cue.question, cue.answer), stem)
             for index, source in enumerate(sources)
-            for cue in cues(source.asked)[:3]
+            for cue in cues(source.asked)[:_WRITTEN]
             for stem in _OTHER_STEMS.get(cue.question.split(" ", 1)[0], ())
         ]
         done = _Count(2 * len(asks), advance)
@@ -301,7 +303,7 @@ def _drafts(sources: Sequence[Source], asks: Sequence[_Asked]) -> list[Draft]:
 
 def _asked_for(source: Source) -> list[str]:
     """What the cues of a fact ask for; the whole where its grammar is not understood."""
-    return list(dict.fromkeys(c.answer for c in cues(source.asked) if not c.reversed))[:3] or [source.asked.rstrip(".")]
+    return list(dict.fromkeys(c.answer for c in cues(source.asked) if not c.reversed))[:_WRITTEN] or [source.asked.rstrip(".")]
 
 
 def _spans(source: Source) -> list[str]:

@@ -78,8 +78,8 @@ _SEVERAL = {
 def cues(asked: str) -> list[Cue]:
     """The questions that a statement, in its asker's words, answers; none where its grammar is not understood.
 
-    >>> [c.question for c in cues("My piano lesson is every Thursday at six.")]
-    ['When is my piano lesson?']
+    >>> [c.question for c in cues("I still owe Katya for the tickets.") if c.answer == "Katya"]
+    ['Who do I owe?', 'Who do I owe for the tickets?']
     """
     return list(_kept(asked))
 

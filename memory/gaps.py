@@ -37,51 +37,12 @@ _MEASURED = {
 _SEVERAL = re.compile(rf"(?P<many>{NUMERAL}|{COUNT}) (?P<whom>of .+|[a-z]+s)", re.IGNORECASE)
 _OF_A_KIND = re.compile(r"an? (?P<kind>[\w'-]+(?: [\w'-]+)?) (?P<head>[a-z]+)")
 _PLAIN = {
-    "new",
-    "old",
-    "good",
-    "bad",
-    "big",
-    "small",
-    "little",
-    "nice",
-    "great",
-    "lovely",
-    "huge",
-    "bit",
-    "lot",
-    "few",
-    "couple",
-    "sort",
-    "much",
-    "each",
-    "way",
-}
+    "new", "old", "good", "bad", "big", "small", "little", "nice", "great", "lovely", "huge", "bit", "lot", "few", "couple", "sort", "much", "each", "way",
+}  # fmt: skip
 """What tells no kind."""
 _NAMING = {"called", "named", "nicknamed"}
 _BINDING = {"of", "and", "or", "every", "each"}
 """What stands behind one of them is a part of something."""
-_VAGUE = {
-    "i",
-    "we",
-    "me",
-    "us",
-    "it",
-    "he",
-    "she",
-    "they",
-    "him",
-    "her",
-    "them",
-    "this",
-    "that",
-    "these",
-    "those",
-    "all",
-    "one",
-    "everything",
-    "thing",
-}
 _MOMENT = 5
 """A time has no more words than this."""
 
@@ -104,7 +65,7 @@ def gaps(clause: Clause, phrases: Sequence[Phrase]) -> Iterator[Cue]:
         return
     auxiliary, subject, verb, rest = *turned_round[:3], main_clause(turned_round[3])
     clock = [Phrase(time[0], AnswerType.TIME) for time in _CLOCK.finditer(joined(rest))]
-    found = {span: phrase for phrase in [*phrases, *clock] if (span := _span(phrase.text, rest)) and phrase.text.lower() not in _VAGUE}
+    found = {span: phrase for phrase in [*phrases, *clock] if (span := _span(phrase.text, rest))}
     times = " ".join(clause.times)
     for (at, to), phrase in found.items():
         if _is_part(at, to, rest, found):

@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,15 +44,6 @@ def live(memory: Memory) -> Module:
     return module
 
 
-def pace(memory: Memory) -> float:
-    """Seconds that the base model takes to weigh 64 short answers, here and now."""
-    ids = [memory.base.encode("Question: Where does my sister live?\nAnswer:")] * 64
-    answers = [memory.base.encode(" in Porto, near the old harbour")] * 64
-    started = time.perf_counter()
-    memory.base.answer_logprobs(ids, answers)
-    return time.perf_counter() - started
-
-
 def test_a_new_session_is_answered_from_the_weights(shown: tuple[DemoResult, Memory, str]) -> None:
     result, memory, printed = shown
     assert len(result.facts) >= 12
@@ -61,7 +51,7 @@ def test_a_new_session_is_answered_from_the_weights(shown: tuple[DemoResult, Mem
     assert result.right_without() <= 0.1
     assert len(result.unknown) >= 4
     assert sum(u["abstained"] for u in result.unknown) >= 3
-    assert result.train_seconds < 50 * pace(memory)  # three minutes or so; a machine's neighbours slow both
+    assert result.train_seconds < 180
     assert all(q.probe_overlap < 1 for q in result.questions)
     assert all(q.module == result.module and q.episode for q in result.questions if q.correct)
     assert {f.state for f in memory.facts(OWNER)} == {FactState.ENGRAINED}

@@ -37,7 +37,8 @@ _MEASURED = {
 _SEVERAL = re.compile(rf"(?P<many>{NUMERAL}|{COUNT}) (?P<whom>of .+|[a-z]+s)", re.IGNORECASE)
 _OF_A_KIND = re.compile(r"an? (?P<kind>[\w'-]+(?: [\w'-]+)?) (?P<head>[a-z]+)")
 _PLAIN = {
-    "new", "old", "good", "bad", "big", "small", "little", "nice", "great", "lovely", "huge", "bit", "lot", "few", "couple", "sort", "much", "each", "way",
+    "new", "old", "good", "bad", "big", "small", "little", "nice", "great", "lovely", "huge", "bit", "lot", "few", "couple", "sort", "much",
+    "each", "way",
 }  # fmt: skip
 """What tells no kind."""
 _NAMING = {"called", "named", "nicknamed"}

@@ -94,8 +94,6 @@ _NO_UNIT = "is|are|was|were|will|has|had|and|or|of|to|for|at|in|on|from|we|my|ou
 """Words behind a number that do not belong to it."""
 _WRITTEN = 2
 """Of so many parts of a fact the base model writes and rewords questions: most of what it writes is thrown away."""
-_A_PART = 6
-"""A part of a statement has no more words than this; of a whole one anything may be asked."""
 _COVERED = 4
 """A fact with fewer questions than this, grammar's and the model's together, is gone over again with other words to ask for."""
 _NEAR = 0.40
@@ -225,7 +223,7 @@ class SelfDistiller:
         self, sources: Sequence[Source], spans: Callable[[Source], list[str]], advance: Callable[[float], None], chosen: Sequence[int]
     ) -> list[Draft]:
         """Questions the base model writes about the spans of the chosen sources, those that survive the round trip."""
-        asks = [(_Asked(index, "", span), stem) for index in chosen for span in spans(sources[index]) for stem in _stems(span)]
+        asks = [(_Asked(index, "", span), stem) for index in chosen for span in spans(sources[index]) for stem in _STEMS]
         prompts = [f"Note: {sources[ask.source].asked}\nAnswer: {ask.answer}\nQuestion: {stem}" for ask, stem in asks]
         done = _Count(2 * len(prompts), advance)
         texts = self.base.complete(_WRITE, prompts, 18, advance=done)
@@ -339,14 +337,6 @@ def _spread(pairs: list[tuple[str, Cue]]) -> list[tuple[str, Cue]]:
     width = len({cue for _, cue in pairs})
     first = [pairs[(i * width + i) % len(pairs)] for i in range(width)]
     return list(dict.fromkeys([*first, *pairs]))
-
-
-def _stems(span: str) -> tuple[str, ...]:
-    """How a question about a span may begin: of a date nobody asks who or where, of anything else not when; `_survives` would throw it away."""
-    if len(span.split()) > _A_PART:
-        return _STEMS
-    wrong = {"Who", "Where"} if _DATE_WORD.search(span) else {"When"}
-    return tuple(stem for stem in _STEMS if stem not in wrong)
 
 
 def _question(stem: str, text: str) -> str:

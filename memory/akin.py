@@ -111,11 +111,11 @@ def _measures(asked: str) -> set[str]:
 def _kind(question: str) -> AnswerType:
     """What somebody is called is who they are."""
     kind = answer_type(question)
-    somebody = kind is AnswerType.THING and re.fullmatch(KIN, _named(question.lower()))
+    somebody = kind is AnswerType.THING and re.fullmatch(KIN, noun_named(question.lower()))
     return AnswerType.PERSON if somebody else kind
 
 
-def _named(naming: str) -> str:
+def noun_named(naming: str) -> str:
     """The noun of what a question asks the name of: *cat*; empty where it asks for something else."""
     name = next((found for pattern in _NAMING if (found := pattern.fullmatch(naming))), None)
     if not name or re.search(rf" {_BEFORE}$", name["what"]):
@@ -125,7 +125,7 @@ def _named(naming: str) -> str:
 
 def _names_what_is_given(asked: str, naming: str) -> bool:
     """Whether one question asks for the name of something that the other speaks of, and asks something else about."""
-    head = re.escape(_named(naming))
+    head = re.escape(noun_named(naming))
     if not head or not re.search(rf"\b{head}\b", asked):
         return False
     asks_for_it = (

@@ -28,10 +28,11 @@ _TIMES = (
     r"autumn|fall|winter|morning|afternoon|evening|night|noon|midnight|year|month|week|weekend|day|today|tomorrow|yesterday|every|ago|last|next|"
     r"christmas|easter|birthday|o'clock|moment|daily|weekly|monthly|once|twice|always|never|before|after|breakfast|lunch|dinner|dawn|dusk|hour|minute|weekday|century|decade"
 )
-_NUMBERS = (
+_COUNTS = (
     r"one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|"
-    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|year|month|week|day|hour|minute|second(?!-hand)|all|half|dozen|first|second(?!-hand)|third|several|many|few|couple|none|free|nothing"
+    r"thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|all|half|dozen|several|many|few|couple|none|free|nothing"
 )
+_NUMBERS = rf"{_COUNTS}|year|month|week|day|hour|minute|second(?!-hand)|first|third"
 COLOURS = (
     r"red|green|blue|yellow|white|black|brown|grey|gray|pink|purple|orange|violet|beige|gold|golden|silver|turquoise|cream|crimson|navy|teal|tabby|"
     r"dark|light|blond|blonde|ginger|sage|mustard|maroon|lilac|indigo|olive|coral|copper|bronze|ivory"
@@ -71,10 +72,16 @@ _HOLDS = {
 _MOMENT = rf"(?:(?:in|on|at|the|of|an?|one|two|three|four|five|six|seven|eight|nine|ten|few|couple|[\d:.,]+(?:st|nd|rd|th)?|{_TIMES})s?,?(?: |$))+"
 _NOBODY = re.compile(rf"(?:in|at|on|near|under) .*|{_MOMENT}")
 """A place or a time, and nobody's name."""
+_COUNTED = re.compile(rf"{WHAT} (?:room|floor|house|building)\b")
+_NUMBER = re.compile(r"\d{1,4}[a-z]?")
+"""*Which room?* may be told by a number."""
 _RANK = re.compile(r"first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last")
 _LONE_NAME = re.compile(r"[A-ZÀ-Þ][a-z]+")
 """*April* may be somebody."""
 _WHEN = re.compile(_MOMENT)
+_HOW_MUCH = re.compile(r"\bhow much\b(?! time)")
+_SUM = re.compile(rf"(?<!number )(?<!no\. )\b\d|[£€$]|\b(?:{_COUNTS}|lot|bit|little|everything)s?\b")
+"""*How much?* is answered by a sum, and by no span of time and no house number."""
 _YEAR = re.compile(r"(?:in )?(?:19|20)\d\d")
 MONEY = re.compile(r"[£€$]|\b(?:pound|quid|euro|dollar|cent)s?\b")
 """A sum."""
@@ -103,7 +110,7 @@ _BY_THE_WAY = re.compile(
 """*when I skied, each morning*: a time that is told and not asked for."""
 _PROPER = re.compile(rf"{WHAT} (?:school|college|university|airline|hospital|airport|country|city|town|village)s? (?!of\b)")
 """What has a name of its own, or is told by one."""
-NAMED = re.compile(r"\bcalled\b|\bnamed?\b|\bnames\b")
+NAMED = re.compile(r"\bcalled\b|\b(?:sur)?name\b|\bnamed\b|\bnames\b")
 _NAMELESS = re.compile(r"(?:an?|my|your|our|his|her|their) [a-z' -]+")
 """Somebody or something described: *your brother* is nobody's name."""
 _SENTENCE = re.compile(r"(?:you|i|we|they|he|she|it) ")
@@ -140,7 +147,7 @@ def fits(question: str, answer: str) -> bool:
     if kind is AnswerType.PERSON:
         return not _RANK.fullmatch(said) and (bool(_LONE_NAME.fullmatch(stated)) or not _NOBODY.fullmatch(said))
     if kind is AnswerType.PLACE:
-        return not _WHEN.fullmatch(said)
+        return not _WHEN.fullmatch(said) or bool(_COUNTED.search(asked) and _NUMBER.fullmatch(said))
     if kind in (AnswerType.THING, AnswerType.WAY) and _YEAR.fullmatch(said):
         return bool(NUMBERED.search(asked))
     if kind is AnswerType.TIME and MONEY.search(said):
@@ -151,6 +158,8 @@ def fits(question: str, answer: str) -> bool:
         return timely(question) or bool(_LONE_NAME.fullmatch(stated))
     if _PROPER.search(asked) and len(stated.split()) > 1:
         return any(word[0].isupper() or word[0].isdigit() for word in stated.split()[1:])
+    if kind is AnswerType.AMOUNT and _HOW_MUCH.search(asked) and not _SUM.search(said):
+        return False
     if kind is AnswerType.AMOUNT and "how many" in asked and MONEY.search(said):
         return bool(MONEY.search(asked))
     if kind is AnswerType.AMOUNT and _moment(said):

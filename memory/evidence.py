@@ -13,7 +13,7 @@ from datetime import date
 from typing import Protocol
 
 from engrain.memory import voice
-from engrain.memory.akin import akin
+from engrain.memory.akin import akin, noun_named
 from engrain.memory.answer_type import NAMED, AnswerType, answer_type, fits
 from engrain.memory.cues import cues
 from engrain.memory.schema import Fact
@@ -29,8 +29,17 @@ _PART = 3
 """So many words are a part, however short the fact."""
 _WHICH = re.compile(r"(?:\w+ )?(?:what|which) (?P<what>\w+) ", re.IGNORECASE)
 """*Which class …?* is answered by what is one in so many words."""
-_MONEY = {"rent", "deposit", "mortgage", "salary", "wage", "fee", "fine", "pension", "tip", "loan", "tuition", "subscription", "insurance", "bonus"}
-"""What is paid as one of them is not paid as another."""
+_APART = (
+    {"rent", "deposit", "mortgage", "salary", "wage", "fee", "fine", "pension", "tip", "loan", "tuition", "subscription", "insurance", "bonus"},
+    {"phone", "telephone", "mobile", "pin", "code", "password", "combination", "locker", "plate", "account", "passport"},
+    {"dog", "puppy", "cat", "kitten", "rabbit", "hamster", "guinea", "tortoise", "turtle", "parrot", "budgie", "horse", "pony", "goldfish"},
+    {"car", "van", "bike", "bicycle", "motorbike", "scooter", "boat", "canoe", "caravan", "tractor"},
+)
+"""What is said of one of them is not said of another: of what is paid, of numbers, of animals, of what one drives."""
+_ALIKE = {"puppy": "dog", "kitten": "cat", "bicycle": "bike", "telephone": "phone", "mobile": "phone", "turtle": "tortoise", "pony": "horse"}
+_SOMEBODY = re.compile(rf"(?:{voice.KIN}|dog|puppy|cat|kitten|rabbit|hamster|tortoise|parrot|horse|pony)s?")
+_PROPER = re.compile(r"(?:sur|first |last |maiden |middle )name\b")
+"""Names that are written with a capital, whosever."""
 _EMPTY = {"name", "named", "called", "you're", "i'm", "yes", "been", "currently"}
 
 
@@ -102,8 +111,7 @@ def vouching(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
 
 def _about_another(question: str, fact: Fact, facts: Sequence[Fact]) -> bool:
     """Whether a fact says nothing of what a question names: neither by name, nor of somebody by what another fact calls them."""
-    paid = [_MONEY & _stems(text) for text in (question, fact.text)]
-    if all(paid) and not paid[0] & paid[1]:
+    if any(_differ(kinds, question, fact.text) for kinds in _APART):
         return True
     missing = [name for name in strangers(question, [fact]) if not is_relative(name)]
     kin = {word for word in voice.words(fact.text) if re.fullmatch(voice.KIN, word)}
@@ -111,6 +119,12 @@ def _about_another(question: str, fact: Fact, facts: Sequence[Fact]) -> bool:
         name.islower() or not any(kin & set(voice.words(other.text)) and not strangers(f"Is it {name}?", [other]) for other in facts)
         for name in missing
     )
+
+
+def _differ(kinds: set[str], question: str, text: str) -> bool:
+    """Whether both speak of some of these, and of none together."""
+    asked, told = ({_ALIKE.get(word, word) for word in kinds & _stems(said)} for said in (question, text))
+    return bool(asked and told) and not asked & told
 
 
 def recites(said: str, fact: Stated) -> bool:
@@ -124,13 +138,27 @@ def of_kind(question: str, answer: str, facts: Sequence[Fact]) -> bool:
 
     *At six* may be a time because somebody said *We eat at six.*
     """
+    if _asks_for_name(question.lower()) and not any(_names_anew(question, answer, fact) for fact in facts):
+        return False
     if fits(question, answer):
         return True
     kind, said = answer_type(question), content_words(answer)
-    if kind is AnswerType.WAY or (kind is AnswerType.THING and not NAMED.search(question)):
+    if kind is AnswerType.WAY or (kind is AnswerType.THING and not NAMED.search(question)) or "how much" in question.lower():
         return False
     same = [cue.question for fact in facts for cue in cues(fact.asked) if content_words(cue.answer) == said]
     return any(answer_type(other) is kind and akin(question, other) for other in same)
+
+
+def _asks_for_name(question: str) -> bool:
+    """Whether a question asks what somebody or a pet is called."""
+    return bool(_PROPER.search(question) or (NAMED.search(question) and _SOMEBODY.fullmatch(noun_named(question))))
+
+
+def _names_anew(question: str, answer: str, fact: Fact) -> bool:
+    """Whether an answer says a name, written as one in the fact, that the question did not say; who writes no capitals is believed."""
+    asked, said = {stem(w) for w in voice.words(question)}, {stem(w) for w in voice.words(answer)}
+    names = {stem(w.lower()) for w in re.findall(r"\b[A-ZÀ-Þ\d][\w'-]*", fact.text)}
+    return fact.text.islower() or bool((said & names) - asked)
 
 
 def fills(question: str, answer: str, fact: Stated) -> bool:

@@ -150,22 +150,22 @@ class Recall:
 
     def _from_module(self, question: str, owner: str, mode: Mode, route: Route, module: Module, found: Sequence[Found]) -> Recollection:
         """Ask the module; where its answer does not stand, read the facts found, if any may be read."""
-        sources = self._sources(owner, module)
-        known = [fact for fact, _ in sources]
+        with self.store.read() as db:
+            known = facts_of(db, owner, module.id)
         near = self.router.near(question, owner, module)
         (consulted,) = consult(self.bank.of(module), [question], known, lambda _: near, rewords=mode == "hybrid")
         answer = consulted.answer
         why = "; ".join([_explain(route), *consulted.said])
         if consulted.known:
-            said_in = {fact.id: session for fact, session in sources}
-            evidence = tuple(evidence_of(fact, said_in[fact.id]) for fact in consulted.facts[:2])
+            evidence = self._behind(consulted.facts[:2])
             return Recollection(question, mode, answer.text, answer.confidence, "weights", (module.id,), evidence, why, 0.0, answer.prompt)
         return self._read(question, mode, found) or _nothing(question, mode, why, answer.prompt, (module.id,))
 
-    def _sources(self, owner: str, module: Module) -> list[tuple[Fact, str]]:
-        """The module's facts and the sessions they were said in."""
+    def _behind(self, facts: Sequence[Fact]) -> tuple[Evidence, ...]:
+        """Facts as evidence, with the sessions they were said in."""
         with self.store.read() as db:
-            return [(fact, _session_of(db.get(Message, fact.message_id))) for fact in facts_of(db, owner, module.id)]
+            said_in = [db.get(Message, fact.message_id) for fact in facts]
+        return tuple(evidence_of(fact, message.session_id if message else "") for fact, message in zip(facts, said_in, strict=True))
 
     def _part(self, question: str, mode: Mode, found: Sequence[Found]) -> Recollection | None:
         """The part of the nearest fact that the question asks for; None where it is too far off, or none is meant."""
@@ -210,10 +210,6 @@ def _doubt(question: str, answer: Answer, facts: Sequence[Fact], near: Sequence[
 
 def _as_evidence(found: Found) -> Evidence:
     return evidence_of(found.fact, found.session_id)
-
-
-def _session_of(message: Message | None) -> str:
-    return message.session_id if message else ""
 
 
 def _checked(query: str, mode: str) -> str:

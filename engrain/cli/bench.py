@@ -139,6 +139,25 @@ def bench_route(
     _told(result, out, json_, route.table(result))
 
 
+@bench.command("compact")
+def bench_compact(
+    out: Annotated[Path, typer.Option(help="File of the results; the memory stands beside it, and an interrupted run goes on with it.")],
+    modules: Annotated[int, typer.Option(help="So many modules before.")] = 20,
+    facts: Annotated[int, typer.Option(help="So many facts in each.")] = 50,
+    seed: Annotated[int, typer.Option(help="Of the facts.")] = 0,
+    json_: Json = False,
+) -> None:
+    """What an owner with many modules knows before they are compacted, and after."""
+    from engrain.evals.bench import compact
+
+    settings = settings_of(None, None)
+    with memory_of(settings, quiet=json_) as models:
+        ready(models)
+        with progress(json_) as advance:
+            result = compact.bench_compact(out, settings, models, modules, facts, seed, advance)
+    _told(result, out, json_, compact.table(result))
+
+
 def _told(result: dict[str, Any], out: Path, json_: bool, *lines: str) -> None:
     """The result for a script, or these lines of it for a person."""
     if json_:

@@ -26,7 +26,10 @@ _FIRST = ("Ada", "Boris", "Clara", "Dmitri", "Elena", "Felix", "Greta", "Hugo", 
 _LAST = ("Abbott", "Barlow", "Castor", "Dunmore", "Ellery", "Fenwick", "Garnet", "Holloway", "Ingram", "Jarvis", "Keller", "Langley", "Marlow",
          "Norwood", "Oakes", "Prescott", "Quimby", "Radley", "Sutton", "Thorne", "Upton", "Vance", "Whitlock", "Yardley", "Zimmer")  # fmt: skip
 
-_MOST = len(_FIRST) * len(_LAST)
+_FURTHER = ("Agnes", "Bruno", "Cosima", "Darius", "Edda", "Florian", "Gisela", "Henrik", "Ilse", "Jasper", "Klara", "Lothar", "Marta", "Nils",
+            "Odette", "Pascal", "Ruth", "Stefan", "Thea", "Viktor")  # fmt: skip
+"""First names of larger books."""
+_FEW, _MOST = len(_FIRST) * len(_LAST), (len(_FIRST) + len(_FURTHER)) * len(_LAST)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class PhoneBook:
 
 def generated(size: int, seed: int) -> list[Entry]:
     """`size` different names with random numbers; the same for the same seed."""
-    names = [f"{first} {last}" for first in _FIRST for last in _LAST]
+    names = [f"{first} {last}" for first in _FIRST + (_FURTHER if size > _FEW else ()) for last in _LAST]
     if not 1 <= size <= _MOST:
         raise InputError(f"size {size} is too large or too small for a phone book; choose 1 to {_MOST}")
     rng = random.Random(f"phonebook {seed}")
@@ -105,7 +108,7 @@ class Revised:
     def load(self, source: Source) -> Data:
         """See `Task`; the kinds tell apart what was revised and what was not."""
         first = generated(source.size, source.seed)
-        newer = {e.name: e.number for e in generated(_MOST, source.seed + 2)}
+        newer = {e.name: e.number for e in generated(max(_FEW, source.size), source.seed + 2)}
         later = [replace(e, number=newer[e.name], sector="later") for e in first[::2]]
         now = {e.name: e for e in [*first, *later]}
         questions = [

@@ -178,17 +178,17 @@ class BaseModel:
             shown += piece
             yield Token(chosen, piece, float(logprobs[chosen]))
 
-    def steps(self, cache: Any, mask: Tensor, room: int, adapted: Tensor | None = None) -> Steps | LeanSteps:
+    def steps(self, cache: Any, mask: Tensor, room: int, twins: bool = False) -> Steps | LeanSteps:
         """Single steps behind a cache of keys and values, for at most `room` tokens; the caller holds `lock`.
 
-        `mask` (rows, tokens) tells what of the cache is text; `adapted` (rows,) which rows the adapter that is on changes, all where
-        it is None.
+        `mask` (rows, tokens) tells what of the cache is text. `twins` are rows that go two and two with one text, of which the adapter
+        that is on changes the first; without, it changes all.
         """
         if not self._tried:
             self._tried, self._decoder = True, self._lean()
         if self._decoder is None:
-            return Steps(self.model, self.reach, cache, mask, adapted)
-        return self._decoder.steps(cache, mask, room, self.worn, adapted)
+            return Steps(self.model, self.reach, cache, mask, twins)
+        return self._decoder.steps(cache, mask, room, self.worn, twins)
 
     @torch.inference_mode(mode=False)
     @torch.no_grad()
@@ -204,7 +204,7 @@ class BaseModel:
             cache = self.model(ids[:, :-1], use_cache=True).past_key_values
         try:
             decoder = Decoder(self.model)
-            found = decoder.steps(cache, mask, 1, None, None).step(ids[:, -1])[0]
+            found = decoder.steps(cache, mask, 1, None, False).step(ids[:, -1])[0]
         except (AttributeError, TypeError, RuntimeError, ValueError):
             return None
         if not bool((found - wanted).abs().max() <= TOLERANCE * wanted.abs().max()):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -24,23 +25,26 @@ _GROUPS = (("self_attn", ("q_proj", "k_proj", "v_proj")), ("self_attn", ("o_proj
 
 
 class Steps:
-    """Rows that are continued together behind a cache: the model's own forward, for any architecture."""
+    """Rows that are continued together behind a cache: the model's own forward, for any architecture.
 
-    def __init__(self, model: Any, reach: Reach, cache: Any, mask: Tensor, adapted: Tensor | None) -> None:
-        self.model, self.reach, self.cache, self.mask, self.adapted = model, reach, cache, mask, adapted
+    Rows may be twins: two and two with one text, of which the adapter that is on changes the first.
+    """
+
+    def __init__(self, model: Any, reach: Reach, cache: Any, mask: Tensor, twins: bool) -> None:
+        self.model, self.reach, self.cache, self.mask, self.twins = model, reach, cache, mask, twins
 
     def step(self, ids: Tensor) -> Tensor:
         """Logits after one more token a row: ids (rows,), logits (rows, vocabulary)."""
         self.mask = torch.cat([self.mask, torch.ones(len(ids), 1, dtype=torch.long)], 1)
         positions = self.mask.sum(1, keepdim=True) - 1
-        reached = torch.ones(len(ids), 1, dtype=torch.bool) if self.adapted is None else self.adapted[:, None]
-        with self.reach.only(reached):
+        reached = _firsts(len(ids)) if self.twins else torch.ones(len(ids), dtype=torch.bool)
+        with self.reach.only(reached[:, None]):
             out = self.model(ids[:, None], attention_mask=self.mask, position_ids=positions, past_key_values=self.cache, use_cache=True)
         return out.logits[:, -1]  # type: ignore[no-any-return]
 
     def keep(self, rows: Tensor) -> None:
-        """Go on with these rows only."""
-        self.mask, self.adapted = self.mask[rows], None if self.adapted is None else self.adapted[rows]
+        """Go on with these rows only; of twins with both."""
+        self.mask = self.mask[rows]
         self.cache.batch_select_indices(rows)
 
 
@@ -66,6 +70,17 @@ class Decoder:
         asking, known = int(config.num_attention_heads), int(config.num_key_value_heads)
         self.scales = torch.tensor([scale] * asking + [1.0] * known)[:, None]
         self.halved_head: Halved | None = None
+        self._changes: WeakKeyDictionary[Adapter, _Changes] = WeakKeyDictionary()
+        """Of the adapters that were worn and are still resident."""
+
+    def changes(self, worn: Adapter) -> _Changes:
+        """What an adapter adds to each layer, joined once; anew at every call where it is being trained."""
+        kept = self._changes.get(worn)
+        if kept is None:
+            kept = _changes(worn, self.layers)
+            if not any(p.requires_grad for p in worn.parameters):
+                self._changes[worn] = kept
+        return kept
 
     def halve(self) -> None:
         """Step with weights rounded to float16 from now on, inputs and sums in float32; raises RuntimeError where the processor cannot."""
@@ -88,37 +103,46 @@ class Decoder:
         x = self.norm(x)
         return self.head(x) if self.halved_head is None else self.halved_head(x)
 
-    def steps(self, cache: Any, mask: Tensor, room: int, worn: Adapter | None, adapted: Tensor | None) -> LeanSteps:
-        """Rows behind a cache of transformers' with `room` for further tokens, changed by the adapter that is worn, where `adapted`."""
-        return LeanSteps(self, cache, mask, room, worn, adapted)
+    def steps(self, cache: Any, mask: Tensor, room: int, worn: Adapter | None, twins: bool) -> LeanSteps:
+        """Rows behind a cache of transformers' with `room` for further tokens, changed by the adapter that is worn; see `Steps`."""
+        return LeanSteps(self, cache, mask, room, worn, twins)
 
 
 class LeanSteps:
-    """Rows that are continued together; see `Steps`."""
+    """Rows that are continued together; see `Steps`. Up to the first layer that the adapter changes twins are one row."""
 
-    def __init__(self, decoder: Decoder, cache: Any, mask: Tensor, room: int, worn: Adapter | None, adapted: Tensor | None) -> None:
+    def __init__(self, decoder: Decoder, cache: Any, mask: Tensor, room: int, worn: Adapter | None, twins: bool) -> None:
         self.decoder = decoder
-        self.at, self.rows = mask.shape[1], len(mask)
+        self.at = mask.shape[1]
         self.positions = mask.sum(1)
         padded = bool((mask == 0).any())
         self.hidden = _hiding(torch.cat([mask, torch.ones(len(mask), room, dtype=torch.long)], 1)) if padded else None
         """Added to the attention, shape (rows, 1, 1, tokens and room)."""
-        self.places = [_places(_with_room(layer.keys, room), _with_room(layer.values, room)) for layer in cache.layers]
-        self.adapted = None if adapted is None or bool(adapted.all()) else adapted[:, None].float()
-        self.changes = _changes(worn, decoder.layers) if worn else {}
+        self.changes = decoder.changes(worn) if worn else {}
+        self.parting = min(self.changes, default=0) if twins else 0
+        """The first layer in which every row is by itself."""
+        self.places = [
+            _places(*(_with_room(some[::2] if number < self.parting else some, room) for some in (layer.keys, layer.values)))
+            for number, layer in enumerate(cache.layers)
+        ]
+        self.twins = twins
         self.own = worn is not None and next(iter(worn.a.values())).dim() == 3
         """Whether every row has an adapter of its own."""
+        if twins:
+            self._pick(torch.arange(0, len(mask), 2))
 
     def step(self, ids: Tensor) -> Tensor:
         """See `Steps`."""
-        decoder, at = self.decoder, self.at
-        x = decoder.embed(ids)
-        cos, sin = decoder.turns(x, self.positions)
-        hidden = None if self.hidden is None else self.hidden[..., : at + 1]
+        decoder, at, first = self.decoder, self.at, slice(None, None, 2 if self.parting else 1)
+        x, hidden = decoder.embed(ids[first]), None if self.hidden is None else self.hidden[first, ..., : at + 1]
+        cos, sin = decoder.turns(x, self.positions[first])
         for number, layer in enumerate(decoder.layers):
+            if number == self.parting > 0:
+                x, cos, sin = (one.repeat_interleave(2, 0) for one in (x, cos, sin))
+                hidden = None if self.hidden is None else self.hidden[..., : at + 1]
             changes = self.changes.get(number, _UNCHANGED)
             h = layer.before(x)
-            heads = self._changed(layer.project(0, h), h, changes[0]).view(self.rows, -1, decoder.width)
+            heads = self._changed(layer.project(0, h), h, changes[0]).view(len(x), -1, decoder.width)
             h = self._attend(number, heads, cos, sin, hidden)
             x.add_(self._changed(layer.project(1, h), h, changes[1]))
             h = layer.between(x)
@@ -130,7 +154,7 @@ class LeanSteps:
 
     def _attend(self, number: int, heads: Tensor, cos: Tensor, sin: Tensor, hidden: Tensor | None) -> Tensor:
         """What each row finds, shape (rows, queries * width): heads (rows, queries + keys + values, width) of the new token."""
-        at, (keys, values, known, told) = self.at, self.places[number]
+        at, rows, (keys, values, known, told) = self.at, len(heads), self.places[number]
         groups, width = keys.shape[1], keys.shape[3]
         moving, value = torch.split(heads, [heads.shape[1] - groups, groups], 1)
         turned = (moving * cos).addcmul_(moving.roll(width // 2, -1), sin)
@@ -138,27 +162,37 @@ class LeanSteps:
         keys.select(2, at).copy_(key)
         values.select(2, at).copy_(value)
         # the queries that share a key stand where a longer text's positions would
-        scores = torch.bmm(query.reshape(self.rows * groups, -1, width), known.narrow(2, 0, at + 1))
+        scores = torch.bmm(query.reshape(rows * groups, -1, width), known.narrow(2, 0, at + 1))
         if hidden is not None:
-            scores.view(self.rows, groups, -1, at + 1).add_(hidden)
-        return torch.bmm(scores.softmax(-1), told.narrow(1, 0, at + 1)).view(self.rows, -1)
+            scores.view(rows, groups, -1, at + 1).add_(hidden)
+        return torch.bmm(scores.softmax(-1), told.narrow(1, 0, at + 1)).view(rows, -1)
 
     def _changed(self, out: Tensor, x: Tensor, change: _Change | None) -> Tensor:
-        """`out` and what an adapter adds for x."""
+        """`out` and what an adapter adds for x; of twins to the first."""
         if change is None:
             return out
         a, b = change
-        inner = torch.bmm(a, x[..., None])[..., 0] if self.own else x @ a
-        if self.adapted is not None:
-            inner.mul_(self.adapted)
-        return torch.baddbmm(out[..., None], b, inner[..., None])[..., 0] if self.own else out.addmm_(inner, b)
+        x, changed = (x[::2], out[::2]) if self.twins else (x, out)
+        if self.own:
+            changed += torch.bmm(b, torch.bmm(a, x[..., None]))[..., 0]
+        else:
+            changed.addmm_(x @ a, b)
+        return out
 
     def keep(self, rows: Tensor) -> None:
-        """See `Steps`."""
-        self.rows, self.positions = len(rows), self.positions[rows]
+        """See `Steps`; of twins both or none."""
+        self.positions = self.positions[rows]
         self.hidden = None if self.hidden is None else self.hidden[rows]
-        self.adapted = None if self.adapted is None else self.adapted[rows]
-        self.places = [_places(keys[rows], values[rows]) for keys, values, _, _ in self.places]
+        ones = rows[::2] // 2
+        self.places = [
+            _places(keys[which], values[which])
+            for number, (keys, values, _, _) in enumerate(self.places)
+            for which in [ones if number < self.parting else rows]
+        ]
+        self._pick(ones if self.twins else rows)
+
+    def _pick(self, rows: Tensor) -> None:
+        """Go on with these rows' adapters, where each has its own; of twins only the first wears it."""
         if self.own:
             self.changes = {n: [c and (c[0][rows], c[1][rows]) for c in changes] for n, changes in self.changes.items()}
 
@@ -220,10 +254,11 @@ def _joined(linears: Sequence[nn.Linear]) -> tuple[Tensor, Tensor | None]:
 
 
 _Change = tuple[Tensor, Tensor]
+_Changes = dict[int, Sequence[_Change | None]]
 _UNCHANGED: Sequence[_Change | None] = (None, None, None, None)
 
 
-def _changes(worn: Adapter, layers: Sequence[_Layer]) -> dict[int, Sequence[_Change | None]]:
+def _changes(worn: Adapter, layers: Sequence[_Layer]) -> _Changes:
     """What an adapter adds to the joined projections of each layer: A (in, rank) and B (rank, out), the scale in it; where every row
     has an adapter of its own, A (rows, rank, in) and B (rows, out, rank)."""
     named = {tuple(name.split(".")[-3:]): name for name in worn.a}
@@ -250,6 +285,11 @@ def _change(worn: Adapter, names: Sequence[str | None], sizes: Sequence[int]) ->
             column += rank
         row += size
     return (a, b) if a.dim() == 3 else (a.t().contiguous(), b.t().contiguous())
+
+
+def _firsts(rows: int) -> Tensor:
+    """The first of each two rows, shape (rows,)."""
+    return torch.arange(rows) % 2 == 0
 
 
 def _places(keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

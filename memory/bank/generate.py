@@ -115,9 +115,8 @@ def _spoken(base: BaseModel, prompts: list[list[int]], max_tokens: int, beginnin
     copies = len(ranks) * (2 if base.worn else 1)
     cache = read.past_key_values
     cache.batch_repeat_interleave(copies)
-    adapted = torch.tensor([True, False]).repeat(len(prompts) * len(ranks)) if base.worn else None
     with base.wearing(repeated(base.worn, copies)) if base.worn else nullcontext():
-        steps = base.steps(cache, mask.repeat_interleave(copies, 0), max_tokens + 2, adapted)
+        steps = base.steps(cache, mask.repeat_interleave(copies, 0), max_tokens + 2, twins=base.worn is not None)
         logits = steps.step(torch.tensor([prompt[-1] for prompt in prompts]).repeat_interleave(copies))
         return _greedily(base, steps, logits, max_tokens, list(ranks) * len(prompts), len(ranks))
 
@@ -184,9 +183,15 @@ def _padded(rows: Sequence[Sequence[int]], prefix: int) -> tuple[Tensor, Tensor]
 
 
 def _for_rows(cache: Any, rows: int) -> Any:
-    """A copy of the keys and values of one row for many; None stays."""
-    cache = copy.deepcopy(cache)
-    if cache is not None and rows > 1:
+    """The keys and values of one row for many, which go on without it; None stays.
+
+    The tensors are shared: what goes on behind them makes new ones.
+    """
+    if cache is None:
+        return None
+    cache, layers = copy.copy(cache), cache.layers
+    cache.layers = [copy.copy(layer) for layer in layers]
+    if rows > 1:
         cache.batch_repeat_interleave(rows)
     return cache
 

@@ -41,7 +41,7 @@ class LoraSpec:
         return self.alpha / self.rank
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adapter:
     """The two matrices of each adapted linear: A (rank, in) and B (out, rank), by the linear's name.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engrain.errors import InputError
-from engrain.evals.bench import capacity, chat, distil, read, route, write
+from engrain.evals.bench import capacity, chat, compact, distil, read, route, write
 from engrain.evals.bench.cases import case_of
 from engrain.evals.bench.contenders import METHODS, Attempt, surprise
 from engrain.memory.bank.base import BaseModel
@@ -149,3 +149,18 @@ def test_questions_are_led_to_the_documents_that_answer_them(memory: Memory, tmp
     assert memory.facts() == [], "the user's own memory is not touched"
     with pytest.raises(InputError, match="no question of 'told' is about one document"):
         route.bench_route(tmp_path / "none.json", "told", memory.settings, memory, documents=0)
+
+
+def test_an_owner_is_asked_before_and_after_a_compaction(memory: Memory, tmp_path: Path) -> None:
+    memory.settings = memory.settings.model_copy(update={"fan_in": 1})
+    out = tmp_path / "compact.json"
+    result = compact.bench_compact(out, memory.settings, memory, modules=2, facts=1)
+    assert json.loads(out.read_text()) == result
+    assert (result["facts"], result["compactions"]) == (2, 1)
+    assert (result["before"]["modules"], result["after"]["modules"]) == ({"0": 2}, {"1": 1})
+    assert result["before"]["exact"] == result["after"]["exact"] == 1.0
+    assert "2 facts, 1 compactions" in compact.table(result)
+    again = compact.bench_compact(out, memory.settings, memory, modules=2, facts=1)
+    assert (again["before"], again["compactions"]) == (result["before"], 0), "it goes on with the memory beside the file"
+    with pytest.raises(InputError, match="nothing to compact"):
+        compact.bench_compact(out, memory.settings, memory, modules=1)

@@ -47,6 +47,7 @@ def test_the_first_words_that_tell_decide(question: str, kind: str) -> None:
         ("Who treats our cat?", "In Porto", False),
         ("Who treats our cat?", "May Lindqvist", True),
         ("Where did I meet Oskar?", "2016", False),
+        ("Which room is Oskar in?", "417", True),
         ("Where does Ottilie live?", "At the moment", False),
         ("What time do I fetch Leo from judo?", "Thursdays", False),
         ("What time do I fetch Leo from judo?", "Half past five", True),
@@ -55,6 +56,10 @@ def test_the_first_words_that_tell_decide(question: str, kind: str) -> None:
         ("What is the plumber's phone number?", "Nine hundred pounds", False),
         ("What is the plumber's phone number?", "0151 496 0123", True),
         ("How old is our cat?", "Two kilos", False),
+        ("How much rent do we pay?", "A month", False),
+        ("How much rent do we pay?", "nine hundred", True),
+        ("How much does the gym cost?", "number 77", False),
+        ("How much does the gym cost?", "27 euros a month", True),
         ("How old is our cat?", "Two", True),
         ("Where do I live?", "18 Marigold Lane", True),
         ("What does Oskar do?", "2016", False),
@@ -134,6 +139,7 @@ def test_what_a_fact_says_is_of_its_kind_whatever_the_words() -> None:
     dinner, cat = fact("We eat at Rosie's hour.", 1), fact("My cat is called 1984.", 2)
     assert not fits("What is my cat called?", "1984")
     assert of_kind("What is my cat called?", "1984", [cat])
+    assert not of_kind("How much does the gym cost?", "number 77", [fact("My locker at the gym is number 77.")])
     assert not of_kind("What is my cat called?", "1984", [dinner])
 
 
@@ -203,6 +209,28 @@ def test_what_is_paid_as_one_thing_is_not_paid_as_another() -> None:
     assert vouching("How much is our rent?", "900 pounds", [deposit]) == []
     assert vouching("How much is our rent?", "900 pounds a month", [flat]) == [flat]
     assert vouching("How much was the deposit?", "900 pounds", [deposit]) == [deposit]
+
+
+def test_what_is_said_of_a_cat_is_not_said_of_a_dog() -> None:
+    cat, code = fact("Our cat is a grey Chartreux.", 1), fact("The alarm code at the bakery is 8841.", 2)
+    assert vouching("What breed is my dog?", "A grey Chartreux", [cat]) == []
+    assert vouching("What breed is my kitten?", "A grey Chartreux", [cat]) == [cat]
+    assert vouching("What is the bakery's phone number?", "8841", [code]) == []
+    assert vouching("What is the alarm code?", "8841", [code]) == [code]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "said", "may"),
+    [
+        ("What is Rosalind's surname?", "The dog", "Rosalind walks the dog.", False),
+        ("What is Rosalind's surname?", "Achterberg", "Rosalind Achterberg walks the dog.", True),
+        ("What is Teodor's wife called?", "Your brother Teodor", "My brother Teodor runs a bakery.", False),
+        ("What is my brother called?", "Your brother Teodor", "My brother Teodor runs a bakery.", True),
+        ("What is the soup called that my sister cooks?", "Ribollita", "My sister cooks a soup called ribollita.", True),
+    ],
+)
+def test_a_name_is_one_that_the_question_did_not_say(question: str, answer: str, said: str, may: bool) -> None:
+    assert of_kind(question, answer, [fact(said)]) == may
 
 
 def test_an_answer_that_goes_round_in_circles_is_on_no_record() -> None:

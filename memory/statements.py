@@ -39,6 +39,10 @@ _FILLER = {
 }  # fmt: skip
 
 
+_LONGEST = 150
+"""Words of a sentence; what is longer is a list or a log."""
+
+
 @dataclass(frozen=True)
 class Statement:
     """One statement of one speaker."""
@@ -61,7 +65,7 @@ def statements(content: str, speaker: str, said_on: date, listener: str | None =
     found: list[Statement] = []
     for start, end, raw in _clauses(content):
         words = voice.words(raw)
-        if not words or raw.rstrip().endswith("?") or len(words) > 60:
+        if not words or raw.rstrip().endswith("?") or len(words) > _LONGEST:
             continue
         if words[0].split("'")[0].split("’")[0] in _CONTINUES and found and found[-1].end <= start:
             if len(words) >= 4 and start - found[-1].end <= 3:

@@ -86,3 +86,9 @@ def test_dates_are_read_in_several_forms() -> None:
 def test_verbs_agree_with_the_name() -> None:
     assert told("I always teach on Mondays.", "Ann") == "Ann always teaches on Mondays."
     assert told("I was late and I put it down.", "Ann") == "Ann was late and Ann put it down."
+
+
+def test_a_long_sentence_is_kept_and_a_log_is_not() -> None:
+    names = ", ".join(f"Guest{chr(65 + n)} from room {n}" for n in range(25))
+    assert texts(f"At our wedding there were {names}, and Ines.")[0].endswith("and Ines.")
+    assert texts(" ".join(f"Step{n} took {n} ms," for n in range(60))) == []

@@ -56,26 +56,26 @@ def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence
     shared = common_beginning(prompts)
     texts = [[*p, *a][shared:] for p, a in zip(prompts, answers, strict=True)]
     own = [len(p) - 1 - shared for p in prompts]
-    decoder, rows = base.model.model, list[Row]()
+    order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), own[i]))
+    decoder, rows = base.model.model, dict[int, Row]()
     with base.lock, torch.no_grad():
         seen = Collected()
         beginning = torch.tensor([list(prompts[0][:shared])])
         decoder(beginning, attention_mask=_causal(1, shared, 0), past_key_values=seen, use_cache=True)
-        for at in range(0, len(texts), batch):
-            some = texts[at : at + batch]
-            width = max(map(len, some))
-            ids = torch.tensor([[*text, *[0] * (width - len(text))] for text in some])
+        for begin in range(0, len(order), batch):
+            some = order[begin : begin + batch]
+            width, longest = max(len(texts[i]) for i in some), max(own[i] for i in some)
+            ids = torch.tensor([[*texts[i], *[0] * (width - len(texts[i]))] for i in some])
             with layer_range(base, 0, first, norm=False):
                 states = decoder(ids, **_behind(seen.layers, shared, len(some), width)).last_hidden_state
-            longest = max(own[at : at + batch])
             where = _behind(seen.layers, shared, len(some), longest)
             with layer_range(base, first):
                 decoder(inputs_embeds=states[:, :longest], **where)
-            for i, text in enumerate(some):
-                n = own[at + i]
-                kept = {layer: (k[i : i + 1, :, :n].clone(), v[i : i + 1, :, :n].clone()) for layer, (k, v) in where["past_key_values"].added.items()}
-                rows.append(Row(kept, states[i, n : len(text) - 1].clone(), shared + n))
-    return Rows(seen.layers, shared, rows)
+            added = where["past_key_values"].added
+            for at, i in enumerate(some):
+                kept = {n: (k[at : at + 1, :, : own[i]].clone(), v[at : at + 1, :, : own[i]].clone()) for n, (k, v) in added.items()}
+                rows[i] = Row(kept, states[at, own[i] : len(texts[i]) - 1].clone(), shared + own[i])
+    return Rows(seen.layers, shared, [rows[i] for i in range(len(texts))])
 
 
 def _behind(beginning: KeysAndValues, shared: int, rows: int, width: int) -> dict[str, Any]:

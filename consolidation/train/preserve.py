@@ -25,14 +25,15 @@ _START = "\n"
 def ordinary_text(base: BaseModel, seed: int, rows: int = 24, tokens: int = 48) -> list[list[int]]:
     """Token ids of texts sampled from the bare model at temperature 1; the same seed gives the same texts."""
     generator = torch.Generator().manual_seed(seed)
-    text = step = torch.tensor([base.encode(_START)] * rows)
-    cache = None
-    with base.lock, torch.inference_mode():
-        for _ in range(tokens):
-            out = base.model(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache = out.past_key_values
-            step = _sampled(torch.softmax(out.logits[:, -1].float(), -1), generator)
+    text = torch.tensor([base.encode(_START)] * rows)
+    with base.lock, base.bare(), torch.inference_mode():
+        out = base.model(text, use_cache=True, logits_to_keep=1)
+        steps, logits = base.steps(out.past_key_values, torch.ones_like(text), tokens), out.logits[:, -1]
+        for written in range(tokens):
+            step = _sampled(torch.softmax(logits.float(), -1), generator)
             text = torch.cat([text, step], 1)
+            if written + 1 < tokens:
+                logits = steps.step(step[:, 0])
     return [[int(token) for token in row] for row in text.tolist()]
 
 

@@ -47,7 +47,7 @@ _AFTER_HEAD = r"(?:called|named|again|now|at|in|of|for|on|with|that|who|which|i|
 _MEASURES = {
     "many": r"how many|what number of", "long": r"how long|how much time", "old": r"how old|what age", "far": r"how far|distance",
     "size": r"how (?:tall|big|high|large|wide|deep|small)|size", "heavy": r"how heavy|weighs?|weight", "fast": r"how fast|speed",
-    "often": r"how often",
+    "often": r"how often", "mark": r"(?:what|which)\b.* (?:code|pin|combination|password|number(?! of))",
     "much": r"how much(?! time| do(?:es)? \w+ weigh)|costs?|price|fee|rent|salary|wages?|budget|earn|charge",
 }  # fmt: skip
 
@@ -80,7 +80,7 @@ def akin(question: str, other: str) -> bool:
         return bool(_SOMEWHERE.search(plain)) or bool(_SITE.search(plain) and not NAMED.search(plain))
     if exact is AnswerType.PERSON:
         return bool(NAMED.search(plain) or _SOMEBODY.search(plain) or _DOES.match(plain))
-    if exact is AnswerType.AMOUNT and not _measures(counted) and "how" not in counted:  # a telephone number measures nothing
+    if exact is AnswerType.AMOUNT and _measures(counted) <= {"mark"} and "how" not in counted:  # a telephone number measures nothing
         return True
     if exact is AnswerType.AMOUNT:
         return bool(NUMBERED.search(plain) or _PAID.search(plain)) or not (_WHICH.search(plain) or _DEED.search(plain))

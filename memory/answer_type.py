@@ -55,7 +55,7 @@ _ASKS = (
         AnswerType.AMOUNT,
         re.compile(
             r"\bhow (?:many|much|old|tall|long|big|far|heavy|high|fast|large|wide|deep)\b"
-            rf"|{WHAT} (?:number|size)\b|\bwhat(?:['’]s| (?:is|was|are|were|do|does|did))(?! the name)(?: [\w’'-]+){{0,6}}? "
+            rf"|{WHAT} (?:number|size|dos(?:e|age))\b|\bwhat(?:['’]s| (?:is|was|are|were|do|does|did))(?! the name)(?: [\w’'-]+){{0,6}}? "
             r"(?:number|postcode|pin|costs?|price|fee|rent|salary|wages?|budget|earn|charge|weigh)\b"
         ),
     ),
@@ -138,7 +138,7 @@ def fits(question: str, answer: str) -> bool:
     kind, asked, stated, said = answer_type(question), question.lower(), answer.strip(" ."), answer.lower().strip(" .")
     if _HOUR.search(asked):
         return bool(_CLOCK.search(_DAY.sub("", said)))
-    if (_PHONE.search(asked) and MONEY.search(said)) or ("how old" in asked and _WEIGHED.search(said)):
+    if ruled_out(question, answer):
         return False
     if NAMED.search(asked) and _NAMELESS.fullmatch(stated[:1].lower() + stated[1:]):
         return False
@@ -158,13 +158,19 @@ def fits(question: str, answer: str) -> bool:
         return timely(question) or bool(_LONE_NAME.fullmatch(stated))
     if _PROPER.search(asked) and len(stated.split()) > 1:
         return any(word[0].isupper() or word[0].isdigit() for word in stated.split()[1:])
-    if kind is AnswerType.AMOUNT and _HOW_MUCH.search(asked) and not _SUM.search(said):
-        return False
     if kind is AnswerType.AMOUNT and "how many" in asked and MONEY.search(said):
         return bool(MONEY.search(asked))
     if kind is AnswerType.AMOUNT and _moment(said):
         return bool(re.search(r"\bhow (?:long|far)\b", asked) or ("how old" in asked and re.search(r"\d{4}", said)))
     return kind not in _HOLDS or bool(_HOLDS[kind].search(said))
+
+
+def ruled_out(question: str, answer: str) -> bool:
+    """Whether an answer is of another kind whatever a fact has: no sum is a telephone number, no house number a price, no weight an age."""
+    asked, said = question.lower(), answer.lower().strip(" .")
+    if _PHONE.search(asked) and MONEY.search(said):
+        return True
+    return bool("how old" in asked and _WEIGHED.search(said)) or bool(_HOW_MUCH.search(asked) and not _SUM.search(said))
 
 
 def timely(question: str) -> bool:

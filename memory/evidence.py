@@ -14,7 +14,7 @@ from typing import Protocol
 
 from engrain.memory import voice
 from engrain.memory.akin import akin, noun_named
-from engrain.memory.answer_type import NAMED, AnswerType, answer_type, fits
+from engrain.memory.answer_type import NAMED, AnswerType, answer_type, fits, ruled_out
 from engrain.memory.cues import cues
 from engrain.memory.schema import Fact
 from engrain.memory.spelling import among, stem
@@ -36,11 +36,26 @@ _APART = (
     {"car", "van", "bike", "bicycle", "motorbike", "scooter", "boat", "canoe", "caravan", "tractor"},
 )
 """What is said of one of them is not said of another: of what is paid, of numbers, of animals, of what one drives."""
-_ALIKE = {"puppy": "dog", "kitten": "cat", "bicycle": "bike", "telephone": "phone", "mobile": "phone", "turtle": "tortoise", "pony": "horse"}
+_ALIKE = {
+    "puppy": "dog",
+    "kitten": "cat",
+    "bicycle": "bike",
+    "canoe": "boat",
+    "combination": "code",
+    "pin": "code",
+    "password": "code",
+    "telephone": "phone",
+    "mobile": "phone",
+    "turtle": "tortoise",
+    "pony": "horse",
+}
 _SOMEBODY = re.compile(rf"(?:{voice.KIN}|dog|puppy|cat|kitten|rabbit|hamster|tortoise|parrot|horse|pony)s?")
 _PROPER = re.compile(r"(?:sur|first |last |maiden |middle )name\b")
 """Names that are written with a capital, whosever."""
-_EMPTY = {"name", "named", "called", "you're", "i'm", "yes", "been", "currently"}
+_EMPTY = {
+    "name", "named", "called", "you're", "i'm", "yes", "been", "currently", "into", "onto", "from", "under", "over", "near", "by", "about", "around",
+    "until", "since", "after", "before", "between", "through", "without", "within",
+}  # fmt: skip
 
 
 class Stated(Protocol):
@@ -143,7 +158,7 @@ def of_kind(question: str, answer: str, facts: Sequence[Fact]) -> bool:
     if fits(question, answer):
         return True
     kind, said = answer_type(question), content_words(answer)
-    if kind is AnswerType.WAY or (kind is AnswerType.THING and not NAMED.search(question)) or "how much" in question.lower():
+    if kind is AnswerType.WAY or (kind is AnswerType.THING and not NAMED.search(question)) or ruled_out(question, answer):
         return False
     same = [cue.question for fact in facts for cue in cues(fact.asked) if content_words(cue.answer) == said]
     return any(answer_type(other) is kind and akin(question, other) for other in same)
@@ -156,7 +171,7 @@ def _asks_for_name(question: str) -> bool:
 
 def _names_anew(question: str, answer: str, fact: Fact) -> bool:
     """Whether an answer says a name, written as one in the fact, that the question did not say; who writes no capitals is believed."""
-    asked, said = {stem(w) for w in voice.words(question)}, {stem(w) for w in voice.words(answer)}
+    asked, said = {stem(w) for w in voice.words(question)}, _stems(answer)
     names = {stem(w.lower()) for w in re.findall(r"\b[A-ZÀ-Þ\d][\w'-]*", fact.text)}
     return fact.text.islower() or bool((said & names) - asked)
 

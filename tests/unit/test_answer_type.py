@@ -55,6 +55,8 @@ def test_the_first_words_that_tell_decide(question: str, kind: str) -> None:
         ("What time of year do we sail?", "May", True),
         ("What is the plumber's phone number?", "Nine hundred pounds", False),
         ("What is the plumber's phone number?", "0151 496 0123", True),
+        ("What dose do I take?", "The doctor", False),
+        ("What dose do I take?", "50 mg", True),
         ("How old is our cat?", "Two kilos", False),
         ("How much rent do we pay?", "A month", False),
         ("How much rent do we pay?", "nine hundred", True),
@@ -107,6 +109,7 @@ def test_only_what_words_rule_out_does_not_fit(question: str, answer: str, may: 
         ("What is Yusra's husband called?", "Where is Yusra's husband?", False),
         ("Which wrist did I sprain?", "When did I break my wrist?", False),
         ("Which garage keeps my tyres?", "Where are the winter tyres stored?", True),
+        ("How many bedrooms does the cottage have?", "What is the code of the cottage?", False),
         ("What are my swimming days?", "When do I go swimming?", True),
         ("Where is my drill?", "Who did I lend my drill to?", True),
         ("Where do I park?", "Which number is my parking space?", True),
@@ -139,6 +142,7 @@ def test_what_a_fact_says_is_of_its_kind_whatever_the_words() -> None:
     dinner, cat = fact("We eat at Rosie's hour.", 1), fact("My cat is called 1984.", 2)
     assert not fits("What is my cat called?", "1984")
     assert of_kind("What is my cat called?", "1984", [cat])
+    assert not of_kind("What is the kennel's phone number?", "20 pounds a night", [fact("The kennel charges 20 pounds a night.")])
     assert not of_kind("How much does the gym cost?", "number 77", [fact("My locker at the gym is number 77.")])
     assert not of_kind("What is my cat called?", "1984", [dinner])
 
@@ -217,12 +221,16 @@ def test_what_is_said_of_a_cat_is_not_said_of_a_dog() -> None:
     assert vouching("What breed is my kitten?", "A grey Chartreux", [cat]) == [cat]
     assert vouching("What is the bakery's phone number?", "8841", [code]) == []
     assert vouching("What is the alarm code?", "8841", [code]) == [code]
+    shed, canoe = fact("The combination of the garden shed is 5519.", 3), fact("I bought a canoe.", 4)
+    assert vouching("What's the code for the garden shed?", "5519", [shed]) == [shed]
+    assert vouching("Which boat did I buy?", "The canoe", [canoe]) == [canoe]
 
 
 @pytest.mark.parametrize(
     ("question", "answer", "said", "may"),
     [
         ("What is Rosalind's surname?", "The dog", "Rosalind walks the dog.", False),
+        ("What's Mr Odukoya's first name?", "My hedge trimmer", "My hedge trimmer went to Mr Odukoya.", False),
         ("What is Rosalind's surname?", "Achterberg", "Rosalind Achterberg walks the dog.", True),
         ("What is Teodor's wife called?", "Your brother Teodor", "My brother Teodor runs a bakery.", False),
         ("What is my brother called?", "Your brother Teodor", "My brother Teodor runs a bakery.", True),

@@ -82,6 +82,8 @@ def akin(question: str, other: str) -> bool:
         return bool(NAMED.search(plain) or _SOMEBODY.search(plain) or _DOES.match(plain))
     if exact is AnswerType.AMOUNT and _measures(counted) <= {"mark"} and "how" not in counted:  # a telephone number measures nothing
         return True
+    if exact is AnswerType.AMOUNT and "mark" in _measures(plain):
+        return False
     if exact is AnswerType.AMOUNT:
         return bool(NUMBERED.search(plain) or _PAID.search(plain)) or not (_WHICH.search(plain) or _DEED.search(plain))
     return True

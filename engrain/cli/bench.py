@@ -144,6 +144,7 @@ def bench_compact(
     out: Annotated[Path, typer.Option(help="File of the results; the memory stands beside it, and an interrupted run goes on with it.")],
     modules: Annotated[int, typer.Option(help="So many modules before.")] = 20,
     facts: Annotated[int, typer.Option(help="So many facts in each.")] = 50,
+    questions: Annotated[int, typer.Option(help="So many of the facts are asked for.")] = 500,
     seed: Annotated[int, typer.Option(help="Of the facts.")] = 0,
     json_: Json = False,
 ) -> None:
@@ -154,7 +155,7 @@ def bench_compact(
     with memory_of(settings, quiet=json_) as models:
         ready(models)
         with progress(json_) as advance:
-            result = compact.bench_compact(out, settings, models, modules, facts, seed, advance)
+            result = compact.bench_compact(out, settings, models, modules, facts, questions, seed, advance)
     _told(result, out, json_, compact.table(result))
 
 

@@ -47,7 +47,10 @@ class BaseModel:
     """
 
     def __init__(self, model: Any, tokenizer: Any, name: str, sha256: str, *, halved: bool = False) -> None:
-        """With `halved`, tokens are generated with weights rounded to float16 where the processor can; what is scored or trained is not."""
+        """With `halved`, questions are read and tokens generated with weights rounded to float16 where the processor can.
+
+        What is scored or trained is not.
+        """
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.name = name
@@ -184,11 +187,32 @@ class BaseModel:
         `mask` (rows, tokens) tells what of the cache is text. `twins` are rows that go two and two with one text, of which the adapter
         that is on changes the first; without, it changes all.
         """
+        decoder = self._decoding()
+        if decoder is None:
+            return Steps(self.model, self.reach, cache, mask, twins)
+        return decoder.steps(cache, mask, room, self.worn, twins)
+
+    def read(self, cache: Any, ids: Tensor, mask: Tensor) -> Any:
+        """Keys and values of more tokens, (rows, tokens), behind those of a cache (None: there are none), whatever adapter is on.
+
+        `mask` (rows, tokens there and here) tells what is text. What is given may be changed; the caller holds `lock`.
+        """
+        from transformers import DynamicCache
+
+        decoder, cache = self._decoding(), DynamicCache() if cache is None else cache
+        if decoder is None:
+            positions = (mask.cumsum(1) - 1)[:, mask.shape[1] - ids.shape[1] :]
+            with self.bare():
+                self.model.model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
+        else:
+            decoder.read(cache, ids, mask)
+        return cache
+
+    def _decoding(self) -> Decoder | None:
+        """What writes the steps out, where the architecture lets it."""
         if not self._tried:
             self._tried, self._decoder = True, self._lean()
-        if self._decoder is None:
-            return Steps(self.model, self.reach, cache, mask, twins)
-        return self._decoder.steps(cache, mask, room, self.worn, twins)
+        return self._decoder
 
     @torch.inference_mode(mode=False)
     @torch.no_grad()
@@ -197,13 +221,15 @@ class BaseModel:
 
         Outside inference mode: the weights that it joins are trained through later.
         """
+        from transformers import DynamicCache
+
         ids = torch.tensor([self.encode("One thing after another")[:6]])
         mask = torch.ones_like(ids)[:, 1:]
         with self.bare():
             wanted = self.model(ids, use_cache=False).logits[0, -1]
-            cache = self.model(ids[:, :-1], use_cache=True).past_key_values
         try:
-            decoder = Decoder(self.model)
+            decoder, cache = Decoder(self.model), DynamicCache()
+            decoder.read(cache, ids[:, :-1], mask)
             found = decoder.steps(cache, mask, 1, None, False).step(ids[:, -1])[0]
         except (AttributeError, TypeError, RuntimeError, ValueError):
             return None

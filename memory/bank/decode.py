@@ -1,8 +1,9 @@
-"""One token after another: the step that a chat and a recall spend their time in.
+"""A question and one token after another: what a recall spends its time in, and a chat too.
 
-A step of one token does little arithmetic and much else. Here it is written out for models built like Llama: the projections
-that share an input are one matrix, keys and values have their room from the start, nothing is decided anew. What a model's own
-forward would give is compared once when the model is loaded; one that is built otherwise is stepped by that forward.
+A step of one token does little arithmetic and much else, a question of some ten not much more. Here both are written out for
+models built like Llama: the projections that share an input are one matrix, keys and values have their room from the start,
+nothing is decided anew. What a model's own forward would give is compared once when the model is loaded; one that is built
+otherwise is stepped by that forward.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import linear, scaled_dot_product_attention
 
 from engrain.memory.bank.lora import Adapter, LoraLinear, Reach
 from engrain.memory.halved import Halved
@@ -102,6 +103,33 @@ class Decoder:
         """Of normed states, shape (rows, vocabulary)."""
         x = self.norm(x)
         return self.head(x) if self.halved_head is None else self.halved_head(x)
+
+    def read(self, cache: Any, ids: Tensor, mask: Tensor) -> None:
+        """Put the keys and values of more tokens, (rows, tokens), behind those of a cache of transformers'; no adapter acts.
+
+        `mask` (rows, tokens there and here) tells what is text.
+        """
+        rows, tokens = ids.shape
+        there = mask.shape[1] - tokens
+        x = self.embed(ids).flatten(0, 1)
+        turns = self.turns(x, (mask.cumsum(1) - 1)[:, there:].clamp(min=0).flatten())
+        cos, sin = (one.view(rows, tokens, -1, self.width) for one in turns)
+        seen = torch.ones(tokens, there + tokens, dtype=torch.bool).tril(there) & (mask[:, None, None] > 0)
+        seen |= torch.eye(tokens, there + tokens, dtype=torch.bool).roll(there, 1)  # what is no text sees itself
+        for number, layer in enumerate(self.layers):
+            h = layer.before(x)
+            heads = layer.project(0, h).view(rows, tokens, -1, self.width)
+            moving, value = torch.split(heads, [cos.shape[2], heads.shape[2] - cos.shape[2]], 2)
+            turned = (moving * cos).addcmul_(moving.roll(self.width // 2, -1), sin)
+            query, key = torch.split(turned, [turned.shape[2] - value.shape[2], value.shape[2]], 2)
+            keys, values = cache.update(key.transpose(1, 2), value.transpose(1, 2), number)
+            if number + 1 == len(self.layers):
+                return
+            h = scaled_dot_product_attention(query.transpose(1, 2), keys, values, seen, scale=1.0, enable_gqa=True)
+            x.add_(layer.project(1, h.transpose(1, 2).reshape(rows * tokens, -1)))
+            h = layer.between(x)
+            gate, up = layer.project(2, h).chunk(2, 1)
+            x.add_(layer.project(3, layer.act(gate).mul_(up)))
 
     def steps(self, cache: Any, mask: Tensor, room: int, worn: Adapter | None, twins: bool) -> LeanSteps:
         """Rows behind a cache of transformers' with `room` for further tokens, changed by the adapter that is worn; see `Steps`."""

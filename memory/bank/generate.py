@@ -109,11 +109,8 @@ def _spoken(base: BaseModel, prompts: list[list[int]], max_tokens: int, beginnin
         beginning = []
     prefix = len(beginning)
     ids, mask = _padded([prompt[prefix:-1] for prompt in prompts], prefix)
-    cache = _for_rows(base.prefix(beginning), len(prompts))
-    with base.bare():  # no adapter acts before the last token
-        read = base.model.model(ids, attention_mask=mask, position_ids=(mask.cumsum(1) - 1)[:, prefix:], past_key_values=cache, use_cache=True)
+    cache = base.read(_for_rows(base.prefix(beginning), len(prompts)), ids, mask)  # no adapter acts before the last token
     copies = len(ranks) * (2 if base.worn else 1)
-    cache = read.past_key_values
     cache.batch_repeat_interleave(copies)
     with base.wearing(repeated(base.worn, copies)) if base.worn else nullcontext():
         steps = base.steps(cache, mask.repeat_interleave(copies, 0), max_tokens + 2, twins=base.worn is not None)

@@ -57,7 +57,7 @@ def bench_compact(
     documents = [_document(f"floor {at:02}", everybody[at * facts : (at + 1) * facts]) for at in range(modules)]
     asked = random.Random(seed).sample(everybody, min(questions, len(everybody)))
     home = out.parent / f"{out.stem}-memory"
-    changes = {"home": home, "database_url": "", "owner": "bench", "distiller": "cues"}
+    changes = {"home": home, "database_url": "", "owner": "bench", "distiller": "cues", "facts_per_module": facts}
     memory = Memory(settings.model_copy(update=changes), base=models.base, embedder=models.embedder)
     kept = home / "before.json"
     if not kept.exists():

@@ -37,18 +37,10 @@ _APART = (
 )
 """What is said of one of them is not said of another: of what is paid, of numbers, of animals, of what one drives."""
 _ALIKE = {
-    "puppy": "dog",
-    "kitten": "cat",
-    "bicycle": "bike",
-    "canoe": "boat",
-    "combination": "code",
-    "pin": "code",
-    "password": "code",
-    "telephone": "phone",
-    "mobile": "phone",
-    "turtle": "tortoise",
-    "pony": "horse",
-}
+    "puppy": "dog", "kitten": "cat", "bicycle": "bike", "canoe": "boat", "combination": "code", "pin": "code", "password": "code",
+    "telephone": "phone", "mobile": "phone", "turtle": "tortoise", "pony": "horse",
+}  # fmt: skip
+"""Other words for one of them."""
 _SOMEBODY = re.compile(rf"(?:{voice.KIN}|dog|puppy|cat|kitten|rabbit|hamster|tortoise|parrot|horse|pony)s?")
 _PROPER = re.compile(r"(?:sur|first |last |maiden |middle )name\b")
 """Names that are written with a capital, whosever."""

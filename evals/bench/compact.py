@@ -49,20 +49,24 @@ def bench_compact(
 ) -> dict[str, Any]:  # fmt: skip
     """Write the modules, ask, compact, ask again, write the JSON; what was interrupted goes on with the memory beside `out`.
 
-    Raises InputError for fewer than two modules or no facts, JobError where a module could not be trained.
+    Raises InputError for fewer than two modules, no facts or no questions, and where that memory is of other ones; JobError where a module
+    could not be trained.
     """
-    if modules < 2 or facts < 1:
-        raise InputError(f"{modules} modules of {facts} facts have nothing to compact; choose at least 2 of at least 1")
+    if modules < 2 or facts < 1 or questions < 1:
+        raise InputError(
+            f"{modules} modules of {facts} facts and {questions} questions show nothing; choose at least 2 of at least 1, and 1 question"
+        )
     everybody = _everybody(modules * facts, seed)
     documents = [_document(f"floor {at:02}", everybody[at * facts : (at + 1) * facts]) for at in range(modules)]
     asked = random.Random(seed).sample(everybody, min(questions, len(everybody)))
     home = out.parent / f"{out.stem}-memory"
     changes = {"home": home, "database_url": "", "owner": "bench", "distiller": "cues", "facts_per_module": facts}
     memory = Memory(settings.model_copy(update=changes), base=models.base, embedder=models.embedder)
+    _begun(home / "order.json", {"modules": modules, "facts": facts, "questions": questions, "seed": seed})
     kept = home / "before.json"
     if not kept.exists():
         write(memory, documents, Layout.EACH, lambda _: None, lambda note: progress(note, 0.3))
-        kept.write_text(json.dumps(_measured(memory, asked, progress, 0.4)) + "\n")
+        _keep(kept, _measured(memory, asked, progress, 0.4))
     before = json.loads(kept.read_text())
     while (outcome := compact(memory, "bench", bounds=OPEN_GATE)).result is not Result.NOTHING:
         if outcome.result is not Result.PUBLISHED:
@@ -79,6 +83,20 @@ def bench_compact(
     memory.store.close()
     out.write_text(json.dumps(result, indent=1) + "\n")
     return result
+
+
+def _begun(path: Path, order: dict[str, int]) -> None:
+    """Note down what is measured with the memory beside it; raises InputError where something else was begun with it."""
+    if path.exists() and (other := json.loads(path.read_text())) != order:
+        raise InputError(f"{str(path.parent)!r} was begun with {other}, not with {order}; name another --out, or delete it")
+    _keep(path, order)
+
+
+def _keep(path: Path, what: dict[str, Any]) -> None:
+    """Write it whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(what) + "\n")
+    part.rename(path)
 
 
 def _everybody(size: int, seed: int) -> list[_Sits]:
@@ -104,7 +122,7 @@ def _measured(memory: Memory, asked: list[_Sits], progress: Progress, at: float)
         "exact": round(exact / len(asked), 4), "answered": round(answered / len(asked), 4),
         "modules": {str(level): many for level, many in laid.modules.items()}, "read_fan_in": laid.read_fan_in,
         "write_amplification": laid.write_amplification, "rewrites": laid.rewrites,
-        "perplexity_ratios": sorted(round(float(m.scores["perplexity"]), 4) for m in memory.modules()),
+        "perplexity_ratios": sorted(round(float(m.scores["perplexity"]), 4) for m in memory.modules(None, ModuleState.LIVE)),
     }  # fmt: skip
 
 

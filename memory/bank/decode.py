@@ -1,4 +1,4 @@
-"""A question and one token after another: what a recall spends its time in, and a chat too.
+"""One token after another, where a chat and a recall spend their time, and before it a recall's question.
 
 A step of one token does little arithmetic and much else, a question of some ten not much more. Here both are written out for
 models built like Llama: the projections that share an input are one matrix, keys and values have their room from the start,

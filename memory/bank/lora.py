@@ -45,7 +45,8 @@ class LoraSpec:
 class Adapter:
     """The two matrices of each adapted linear: A (rank, in) and B (out, rank), by the linear's name.
 
-    Stacked (see `stacked`), both have a dimension of rows in front.
+    Stacked (see `stacked`), both have a dimension of rows in front. An adapter equals itself alone, so that what is derived of it can be kept
+    beside it.
     """
 
     spec: LoraSpec

@@ -103,6 +103,20 @@ def test_an_answer_is_weighed_with_and_without_the_adapter(tiny_folders: tuple[P
         assert one.logprobs != pytest.approx(one.without, abs=1e-3)
 
 
+def test_an_adapter_that_is_being_trained_answers_as_it_is_now(tiny_folders: tuple[Path, Path]) -> None:
+    base = made(tiny_folders)
+    worn = adapter(base)
+    trained = lora.Adapter(worn.spec, *({n: t.clone().requires_grad_() for n, t in some.items()} for some in (worn.a, worn.b)))
+    (before,) = ask(base, trained, [QUESTIONS[0]], 9)
+    with torch.no_grad():
+        for b in trained.b.values():
+            b.neg_()
+    (after,) = ask(base, trained, [QUESTIONS[0]], 9)
+    assert (before.text, before.probability) != (after.text, after.probability)
+    turned = lora.Adapter(worn.spec, worn.a, {n: -b for n, b in worn.b.items()})
+    assert after.probability == pytest.approx(ask(base, turned, [QUESTIONS[0]], 9)[0].probability, rel=1e-4)
+
+
 def test_further_answers_begin_otherwise_and_do_not_end_at_once(tiny_folders: tuple[Path, Path]) -> None:
     base = made(tiny_folders)
     with base.lock:

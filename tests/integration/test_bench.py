@@ -173,3 +173,4 @@ def test_all_that_goes_together_is_compacted_from_one_module(memory: Memory, tmp
     memory.settings = memory.settings.model_copy(update={"facts_per_module": 1})
     result = compact.bench_compact(tmp_path / "compact.json", memory.settings, memory, modules=2, facts=2)
     assert (result["facts"], result["compactions"], result["before"]["modules"]) == (4, 0, {"0": 2})
+    assert result["before"]["exact"] == 1.0, "no fact was left outside"

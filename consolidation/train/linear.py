@@ -3,13 +3,13 @@
 Written out in separate operations, an adapted linear spends much of a CPU's time on sums and products as large as its output.
 Here they are part of the multiplications, forward and backward. The frozen weight takes part twice, for the output and for
 the gradient of the input, and is changed by neither: where the processor multiplies bfloat16 faster, a rounded copy serves
-both; adapter, sums and everything between the linears stay in float32.
+both, and what is computed once before is computed with it too; adapter, sums and everything between the linears stay in float32.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -84,41 +84,77 @@ class _Frozen(torch.autograd.Function):
 
 
 class TrainingLinear(nn.Module):
-    """Stands in for a frozen linear, with an adapter on or without, while one is trained; without gradients it is that linear itself."""
+    """Stands in for a frozen linear, with an adapter on or without, while one is trained."""
 
-    def __init__(self, linear: nn.Linear | LoraLinear, dtype: torch.dtype) -> None:
+    def __init__(self, linear: nn.Linear | LoraLinear) -> None:
         super().__init__()
-        self.linear = linear
         base = linear.base if isinstance(linear, LoraLinear) else linear
         self.slot = linear.slot if isinstance(linear, LoraLinear) else None
-        self.weight, self.bias = base.weight.detach().to(dtype), base.bias
+        self.weight, self.bias = base.weight.detach().to(_dtype()), base.bias
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor
-        if not torch.is_grad_enabled():  # it is asked, between steps: as it will be served, only where the adapter reaches
-            out = self.linear(x)
-        elif self.slot is None:
+        if self.slot is None:
             out = _Frozen.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
         else:
             out = _Adapted.apply(x, self.weight, self.bias, *self.slot)  # type: ignore[no-untyped-call]
         return out
 
 
+class RoundedLinear(nn.Module):
+    """Stands in for a frozen linear that multiplies many rows once: its weight is rounded when it is needed and not kept."""
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        self.linear = linear
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, bias = self.linear.weight.bfloat16(), self.linear.bias
+        out = nn.functional.linear(x.bfloat16(), weight).float()
+        return out if bias is None else out + bias
+
+
 @contextmanager
 def training_linears(base: BaseModel, first: int) -> Iterator[None]:
     """Inside, the linears of the layers from `first` on, with the adapter they wear, and the vocabulary projection are ready for training.
 
-    Outside nothing has changed; the caller holds `base.lock`.
+    Outside nothing has changed, and a module answers as it will be served; the caller holds `base.lock`.
     """
-    dtype = torch.bfloat16 if half_is_faster() else torch.float32
-    parents = [module for layer in base.layers[first:] for module in layer.modules() if not isinstance(module, LoraLinear)]
-    places = [(parent, name, child) for parent in parents for name, child in parent.named_children() if isinstance(child, nn.Linear | LoraLinear)]
-    if dtype is not torch.float32:
+    places = _linears(base.layers[first:])
+    if _dtype() is not torch.float32:
         places.append((base.model, "lm_head", base.model.lm_head))
-    for parent, name, linear in places:
-        setattr(parent, name, TrainingLinear(linear, dtype))
+    with _standing_in([(parent, name, linear, TrainingLinear(linear)) for parent, name, linear in places]):
+        yield
+
+
+@contextmanager
+def rounded_linears(base: BaseModel) -> Iterator[None]:
+    """Inside, the bare model's layers multiply in the precision of training; the caller holds `base.lock` and no adapter is on."""
+    places = _linears(base.layers) if _dtype() is not torch.float32 else []
+    with _standing_in([(p, name, linear, RoundedLinear(linear.base if isinstance(linear, LoraLinear) else linear)) for p, name, linear in places]):
+        yield
+
+
+def _dtype() -> torch.dtype:
+    return torch.bfloat16 if half_is_faster() else torch.float32
+
+
+_Place = tuple[nn.Module, str, nn.Linear | LoraLinear]
+"""A module, and the name and the linear that it has under it."""
+
+
+def _linears(layers: Iterable[nn.Module]) -> list[_Place]:
+    parents = [module for layer in layers for module in layer.modules() if not isinstance(module, LoraLinear)]
+    return [(parent, name, child) for parent in parents for name, child in parent.named_children() if isinstance(child, nn.Linear | LoraLinear)]
+
+
+@contextmanager
+def _standing_in(places: Sequence[tuple[nn.Module, str, nn.Module, nn.Module]]) -> Iterator[None]:
+    """Inside, of each parent's child of a name, the second stands for the first."""
+    for parent, name, _, instead in places:
+        setattr(parent, name, instead)
     try:
         yield
     finally:
-        for parent, name, linear in places:
+        for parent, name, linear, _ in places:
             setattr(parent, name, linear)

@@ -36,7 +36,7 @@ def layer_range(base: BaseModel, first: int, last: int | None = None, *, norm: b
         decoder.layers, decoder.norm = layers, final
 
 
-def lower_states(base: BaseModel, rows: Sequence[Sequence[int]], first: int, batch: int = 16) -> list[Tensor]:
+def lower_states(base: BaseModel, rows: Sequence[Sequence[int]], first: int, batch: int = 64) -> list[Tensor]:
     """What enters layer `first` for each row of token ids: tensors of shape (tokens, width)."""
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     states: list[Tensor | None] = [None] * len(rows)
@@ -51,7 +51,7 @@ def lower_states(base: BaseModel, rows: Sequence[Sequence[int]], first: int, bat
     return [s for s in states if s is not None]
 
 
-def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int, batch: int = 16) -> Rows:
+def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int, batch: int = 64) -> Rows:
     """What a training at layer `first` needs of each prompt and its answer; the base model's alone, whatever is trained."""
     shared = common_beginning(prompts)
     texts = [[*p, *a][shared:] for p, a in zip(prompts, answers, strict=True)]

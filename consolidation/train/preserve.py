@@ -15,6 +15,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from engrain.consolidation.train.linear import rounded_linears
 from engrain.consolidation.train.lower import layer_range, lower_states
 from engrain.memory.bank.base import BaseModel
 
@@ -22,7 +23,7 @@ _START = "\n"
 """After a line break a model writes prose, lists, code and dialogue, in the shares it was made of."""
 
 
-def ordinary_text(base: BaseModel, seed: int, rows: int = 24, tokens: int = 48) -> list[list[int]]:
+def ordinary_text(base: BaseModel, seed: int, rows: int = 48, tokens: int = 48) -> list[list[int]]:
     """Token ids of texts sampled from the bare model at temperature 1; the same seed gives the same texts."""
     generator = torch.Generator().manual_seed(seed)
     text = torch.tensor([base.encode(_START)] * rows)
@@ -53,14 +54,26 @@ class Preserved:
     """Ordinary text, and where the base model's final hidden states are on it."""
 
     def __init__(self, base: BaseModel, first: int, seed: int) -> None:
-        self.states = torch.stack(lower_states(base, ordinary_text(base, seed), first))
-        with torch.no_grad(), layer_range(base, first):
-            self.targets = base.model.model(inputs_embeds=self.states, use_cache=False).last_hidden_state
+        self.first = first
+        text = ordinary_text(base, seed)
+        with base.lock, base.bare(), rounded_linears(base):
+            self.states = torch.stack(lower_states(base, text, first))
+            self.targets = self._read(base)
 
     def turn(self, number: int) -> Ordinary:
         """One of the texts; they take turns."""
         at = number % len(self.states)
         return Ordinary(self.states[at], self.targets[at])
+
+    def drift(self, base: BaseModel) -> float:
+        """How far the model, as it is now, is from the base model on all of them; see `Ordinary.drift`."""
+        return float(Ordinary(self.states, self.targets).drift(self._read(base)))
+
+    @torch.no_grad()
+    def _read(self, base: BaseModel) -> Tensor:
+        with layer_range(base, self.first):
+            states: Tensor = base.model.model(inputs_embeds=self.states, use_cache=False).last_hidden_state
+        return states
 
 
 @dataclass(frozen=True)
@@ -68,9 +81,9 @@ class Ordinary:
     """A text that is to be left alone."""
 
     states: Tensor
-    """What enters the adapted layers, shape (tokens, width)."""
+    """What enters the adapted layers, shape (…, tokens, width)."""
     target: Tensor
-    """The base model's final hidden states, shape (tokens, width)."""
+    """The base model's final hidden states, shape (…, tokens, width)."""
 
     def drift(self, hidden: Tensor) -> Tensor:
         """Mean squared distance of final states from the base model's, relative to their size."""

@@ -15,12 +15,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engrain.consolidation.train.linear import training_linears
+from engrain.consolidation.train.linear import rounded_linears, training_linears
+from engrain.consolidation.train.loss import Loss
 from engrain.consolidation.train.lower import has_parity, layer_range, rows_of
 from engrain.consolidation.train.muon import Muon
 from engrain.consolidation.train.pack import packed
 from engrain.consolidation.train.preserve import Preserved, preserved
 from engrain.consolidation.train.recipe import Recipe
+from engrain.consolidation.train.refit import refit
 from engrain.consolidation.train.soften import Soft, soft_targets
 from engrain.errors import InputError, JobInterrupted
 from engrain.memory.bank import lora
@@ -28,8 +30,6 @@ from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
 
 CHECKPOINT = "checkpoint.safetensors"
-_FELT = 1e-5
-"""A word that no answer of a batch makes likelier than this adds nothing to the gradient."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,10 @@ def train(
     with base.lock:
         run = _Run(base, examples, recipe)
         epochs = run.resume(checkpoint) if checkpoint else []
-        with base.wearing(run.adapter), training_linears(base, run.first) if run.rows else nullcontext():
+        with base.wearing(run.adapter):
             while (settled := _settled(epochs, recipe, run.most)) is None or settled < run.settling:
-                epochs.append(run.epoch(len(epochs), settled, stopping))
+                with training_linears(base, run.first) if run.rows else nullcontext():
+                    epochs.append(run.epoch(len(epochs), settled, stopping))
                 if checkpoint:
                     run.keep(checkpoint, epochs)
                 on_epoch(epochs[-1])
@@ -107,21 +108,6 @@ def _settled(epochs: Sequence[Epoch], recipe: Recipe, most: int) -> int | None:
         if done >= most or all(e.recalled >= recipe.recalled for e in epochs[done - recipe.patience : done]):
             return len(epochs) - done
     return 0 if len(epochs) >= most else None
-
-
-@dataclass(frozen=True)
-class _Read:
-    """What a step's hidden states say of the answers."""
-
-    loss: float
-    """Summed over the tokens not yet known, in nats."""
-    count: int
-    unknown: Tensor
-    """Whether each token is not yet known."""
-    hits: Tensor
-    """Whether each token is the most likely one."""
-    gradient: Tensor
-    """Of the mean loss, for the hidden states."""
 
 
 class _Run:
@@ -142,9 +128,11 @@ class _Run:
         )
         self.lengths = [len(p) + len(a) for p, a in zip(self.prompts, self.answers, strict=True)]
         parity = self.first > 0 and has_parity(base, self.prompts, self.answers, self.first)
-        self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else None
+        with rounded_linears(base):
+            self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else None
         self.soft = self._soft(examples) if recipe.soften else None
         self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
+        self.loss = Loss(base.model.lm_head.weight.shape[0], recipe)
         self.resting: set[int] = set()
         self.settles = False
         self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)
@@ -164,6 +152,8 @@ class _Run:
         self.settles = settled is not None
         if self.settles:
             self.resting.clear()
+        if settled == 0:
+            self._refit()
         counted, exact = 0, len(self.resting)
         batches = self._batches(number)
         self.resting.clear()
@@ -173,7 +163,19 @@ class _Run:
             self._schedule(number, step / len(batches), settled)
             loss, tokens, right = self._step(batch, number * self.an_epoch + step)
             loss_sum, counted, exact = loss_sum + loss, counted + tokens, exact + right
+        if number == 0:
+            self.loss.narrow()
         return Epoch(number, loss_sum / max(1, counted), exact / len(self.prompts), sum(map(len, batches)), time.perf_counter() - started)
+
+    def _refit(self) -> None:
+        """Fit the update anew, where ordinary text is nearer to the base model's after it than before."""
+        if self.rows is None or self.preserved is None or not self.recipe.refit:
+            return
+        moved, kept = self.preserved.drift(self.base), [a.detach().clone() for a in self.adapter.a.values()]
+        refit(self.base, self.adapter, self.rows, self.preserved.states, self.recipe.refit)
+        if self.preserved.drift(self.base) > moved:
+            for a, before in zip(self.adapter.a.values(), kept, strict=True):
+                a.data.copy_(before)
 
     def _batches(self, number: int) -> list[list[int]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + number)
@@ -200,7 +202,8 @@ class _Run:
         answering, drift = self._forward(batch, turn)
         hidden = torch.cat(answering)
         soft = [self.soft[i] for i in batch] if self.soft else []
-        seen = self._read(hidden.detach(), torch.tensor([t for i in batch for t in self.answers[i]]), soft)
+        wanted = torch.tensor([t for i in batch for t in self.answers[i]])
+        seen = self.loss.of(self.base.model.lm_head, hidden.detach(), wanted, soft)
         sizes = [len(self.answers[i]) for i in batch]
         if self.recipe.rest:
             self.resting |= {i for i, missing in zip(batch, torch.split(seen.unknown, sizes), strict=True) if not missing.any()}
@@ -211,39 +214,6 @@ class _Run:
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
         return seen.loss, seen.count, sum(bool(h.all()) for h in torch.split(seen.hits, sizes))
-
-    @torch.no_grad()
-    def _read(self, hidden: Tensor, target: Tensor, soft: Sequence[Soft]) -> _Read:
-        """Cross-entropy of the target tokens not yet known, and its gradient for the hidden states, (tokens, width).
-
-        With soft targets the gradient is that of the mix of both; the loss that is told is the answer's alone.
-
-        The gradient is written out: tokens that are known have none, the vocabulary is gone through once, and words that nobody would
-        say here are left out of it.
-        """
-        head = self.base.model.lm_head
-        logits = head(hidden).float()
-        best, chosen = logits.max(-1)
-        given = logits.gather(1, target[:, None])[:, 0]
-        shares = logits.sub_(best[:, None]).exp_()
-        total = shares.sum(-1)
-        losses = total.log() + best - given
-        unknown = losses > -math.log(self.recipe.known)
-        count = int(unknown.sum())
-        gradient = torch.zeros_like(hidden)
-        if count:
-            wanted = [target[unknown]] + ([torch.cat([s.tokens for s in soft])[unknown]] if soft else [])
-            shares.mul_((unknown / total)[:, None])
-            felt = shares.amax(0) > _FELT
-            for tokens in wanted:
-                felt[tokens.flatten()] = True
-            words, place = felt.nonzero()[:, 0], felt.cumsum(0) - 1
-            wrong = shares[:, words][unknown]
-            wrong[torch.arange(count), place[wanted[0]]] -= 1 - self.recipe.soften if soft else 1
-            if soft:
-                wrong.scatter_add_(1, place[wanted[1]], -self.recipe.soften * torch.cat([s.shares for s in soft])[unknown])
-            gradient[unknown] = (wrong.to(head.weight.dtype) @ head.weight[words]).float() / count
-        return _Read(float(losses[unknown].sum()), count, unknown, chosen == target, gradient)
 
     def _forward(self, batch: list[int], turn: int) -> tuple[list[Tensor], Tensor | None]:
         """Final hidden states that each answer is read off, (tokens, width); how far ordinary text has drifted."""
@@ -267,7 +237,7 @@ class _Run:
     def keep(self, folder: Path, epochs: Sequence[Epoch]) -> None:
         """Write adapter, optimiser and history; the rename at the end makes them count."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"p{i}": p.detach() for i, p in enumerate(self.adapter.parameters)}
+        tensors = {f"p{i}": p.detach() for i, p in enumerate(self.adapter.parameters)} | {"heard": self.loss.heard}
         for i, p in enumerate(self.adapter.parameters):
             tensors |= {f"{k} {i}": v for k, v in self.optimizer.state[p].items()}
         history = json.dumps([vars(e) for e in epochs])
@@ -288,6 +258,8 @@ class _Run:
             history = [Epoch(**e) for e in json.loads(file.metadata()["epochs"])]
             self.resting = set(json.loads(file.metadata()["resting"]))
         tensors = load_file(path)
+        self.loss.heard = tensors["heard"]
+        self.loss.narrow()
         for i, p in enumerate(self.adapter.parameters):
             p.data.copy_(tensors[f"p{i}"])
             state = {key.split()[0]: tensor for key, tensor in tensors.items() if key.endswith(f" {i}")}

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from engrain.consolidation.train.lower import has_parity, lower_states, rows_of
+from engrain.consolidation.train.loss import Loss
+from engrain.consolidation.train.lower import has_parity, layer_range, lower_states, rows_of
 from engrain.consolidation.train.muon import orthogonal
 from engrain.consolidation.train.pack import common_beginning, packed
 from engrain.consolidation.train.preserve import ordinary_text
 from engrain.consolidation.train.recipe import Recipe
+from engrain.consolidation.train.refit import RIDGE, refit
 from engrain.consolidation.train.soften import soft_targets
-from engrain.consolidation.train.trainer import Example, _Run, train
+from engrain.consolidation.train.trainer import Example, train
 from engrain.errors import InputError, JobInterrupted, ModuleError
 from engrain.memory.bank import lora
 from engrain.memory.bank.base import BaseModel
@@ -230,13 +232,12 @@ def test_a_module_changes_the_answer_and_not_how_the_question_is_read(base: Base
 
 def test_the_gradient_that_is_written_out_is_that_of_the_loss(base: BaseModel, recipe: Recipe) -> None:
     """Words that no answer makes likely are left out of it, and change nothing that counts."""
-    run = _Run(base, EXAMPLES, replace(recipe, known=0.9))
+    loss = Loss(1024, replace(recipe, known=0.9))
     head, target = base.model.lm_head, torch.randint(1024, (12,), generator=torch.Generator().manual_seed(0))
     hidden = torch.randn(12, head.in_features, generator=torch.Generator().manual_seed(1)) * 4
     hidden[0] = head.weight[target[0]] * 400
     hidden.requires_grad_(True)
-    with torch.no_grad():
-        seen = run._read(hidden, target, [])
+    seen = loss.of(head, hidden.detach(), target, [])
     losses = torch.nn.functional.cross_entropy(head(hidden), target, reduction="none")
     losses[seen.unknown].mean().backward()
     assert seen.unknown.tolist() == [False] + [True] * 11, "a token that is known has no gradient"
@@ -244,6 +245,22 @@ def test_the_gradient_that_is_written_out_is_that_of_the_loss(base: BaseModel, r
     assert hidden.grad is not None
     assert float((hidden.grad - seen.gradient).norm() / hidden.grad.norm()) < 0.01
     assert seen.loss == pytest.approx(float(losses.detach()[1:].sum()), rel=1e-4)
+
+
+def test_words_that_nobody_would_say_are_not_weighed_again(base: BaseModel, recipe: Recipe) -> None:
+    """After the first epoch only words that were likely anywhere are in question, and what counts stays as it was."""
+    loss, generator = Loss(1024, replace(recipe, known=0.9)), torch.Generator().manual_seed(0)
+    head, target = base.model.lm_head, torch.randint(1024, (12,), generator=generator)
+    hidden = torch.randn(12, head.in_features, generator=generator) * 6
+    whole = loss.of(head, hidden, target, [])
+    loss.narrow()
+    narrow = loss.of(head, hidden, target, [])
+    assert loss.weight is not None
+    assert 12 < len(loss.weight) < 700
+    assert narrow.hits.equal(whole.hits)
+    assert narrow.unknown.equal(whole.unknown)
+    assert narrow.loss == pytest.approx(whole.loss, rel=1e-3)
+    assert float((narrow.gradient - whole.gradient).norm() / whole.gradient.norm()) < 0.01
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -275,6 +292,21 @@ def test_a_training_linear_has_the_gradients_of_the_operations_written_out(half:
         assert likeness > (0.99 if half else 0.999999)
 
 
+def test_rounded_linears_give_nearly_the_same_states_and_are_gone_afterwards(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engrain.consolidation.train import linear as module
+
+    ids = torch.randint(3, 900, (3, 12), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        exact = base.model.model(ids).last_hidden_state
+        for half in (False, True):
+            monkeypatch.setattr(module, "half_is_faster", lambda half=half: half)
+            with module.rounded_linears(base):
+                rounded = base.model.model(ids).last_hidden_state
+            assert rounded.equal(exact) is not half
+            assert float((rounded - exact).norm() / exact.norm()) < 0.02
+        assert base.model.model(ids).last_hidden_state.equal(exact)
+
+
 def test_asked_between_epochs_a_module_answers_as_it_will_be_served(base: BaseModel, recipe: Recipe) -> None:
     """Nothing of the machinery of training is seen by who asks in the middle of it."""
     prompts, answers = [recall_ids(base, e.question) for e in EXAMPLES], [answer_ids(base, e.answer) for e in EXAMPLES]
@@ -287,8 +319,9 @@ def test_asked_between_epochs_a_module_answers_as_it_will_be_served(base: BaseMo
 
 
 def test_caching_the_lower_layers_changes_nothing_but_the_work(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    from engrain.consolidation.train import trainer
+    from engrain.consolidation.train import linear, trainer
 
+    monkeypatch.setattr(linear, "half_is_faster", lambda: False)  # rounded products part sooner
     short = replace(recipe, top=0.5, epochs=3)
     cached = train(base, EXAMPLES, short)
     assert cached.cached_lower
@@ -315,6 +348,45 @@ def test_what_it_holds_fast_moves_less(base: BaseModel, recipe: Recipe) -> None:
     held = moved(16.0)
     assert held < 0.7 * moved(0.0)
     assert moved(16.0, settle=30) < held
+
+
+def test_an_update_fitted_anew_is_the_least_squares_solution(base: BaseModel, recipe: Recipe) -> None:
+    """It says the same to what was trained and as little as possible to other text, for every linear of every adapted layer."""
+    adapter = train(base, EXAMPLES, replace(recipe, epochs=20, recalled=1.1, settle=0)).adapter
+    prompts, answers = [recall_ids(base, e.question) for e in EXAMPLES], [answer_ids(base, e.answer) for e in EXAMPLES]
+    rows, ordinary = rows_of(base, prompts, answers, 0), torch.stack(lower_states(base, ordinary_text(base, 5, rows=6, tokens=16), 0))
+    learnt = {name: a.detach().clone() for name, a in adapter.a.items()}
+    seen: dict[str, list[torch.Tensor]] = {name: [] for name in learnt}
+    with base.lock, base.wearing(adapter), torch.no_grad():
+        hooks = [base.linears[n].register_forward_pre_hook(lambda _, given, n=n: seen[n].append(given[0].flatten(0, -2))) for n in learnt]
+        with layer_range(base, 0):
+            packed(base.model.model, rows, range(len(EXAMPLES)))
+            base.model.model(inputs_embeds=ordinary, use_cache=False)
+        for hook in hooks:
+            hook.remove()
+        refit(base, adapter, rows, ordinary, 3.0)
+    for name, (x, other) in seen.items():
+        weights = [1 / len(x) ** 0.5, (3.0 / len(other)) ** 0.5, (RIDGE * x.square().mean()) ** 0.5]
+        ridge = torch.eye(x.shape[1])
+        inputs = torch.cat([part * weight for part, weight in zip((x, other, ridge), weights, strict=True)]).double()
+        wanted = torch.cat([x @ learnt[name].T * weights[0], torch.zeros(len(other) + len(ridge), recipe.rank)]).double()
+        best = torch.linalg.lstsq(inputs, wanted).solution.T.float()
+        assert float((best - adapter.a[name].detach()).norm() / best.norm()) < 0.01, name
+        assert (other @ adapter.a[name].T).square().sum() < (other @ learnt[name].T).square().sum(), name
+
+
+def test_where_fitting_anew_would_move_other_text_further_it_is_left(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engrain.consolidation.train import trainer
+
+    def worse(_base: BaseModel, adapter: lora.Adapter, *_: object) -> None:
+        for a in adapter.a.values():
+            a.data.mul_(50.0)
+
+    short = replace(recipe, top=0.5, epochs=20, recalled=1.1, locality=1.0, settle=4)
+    without = train(base, EXAMPLES, replace(short, refit=0.0)).adapter
+    monkeypatch.setattr(trainer, "refit", worse)
+    with_it = train(base, EXAMPLES, short).adapter
+    assert all(torch.equal(a, b) for a, b in zip(without.parameters, with_it.parameters, strict=True))
 
 
 def test_plain_peft_gives_the_same_logits(base: BaseModel, recipe: Recipe, tmp_path: Path, tiny_folders: tuple[Path, Path]) -> None:

@@ -24,6 +24,18 @@ PROSE = (
     "In the nineteenth century, railways changed how people thought about time. Before them every town kept its own clock, "
     "set by the sun, and nobody minded that noon came a few minutes later in the west. Timetables made that impossible. "
     "Within a few decades most countries had agreed on a single time for the whole of their territory.",
+    '"You are late," said the guard, without looking up from his paper. "The last train is gone." She put down her bag and sat on '
+    'the bench beside him. "Then I will wait for the first one." He turned a page. "That is at ten past five." "I have waited '
+    'longer for less," she said, and for a while there was no sound but the clock above the door.',
+    "Plants take in carbon dioxide through small openings in their leaves. With the energy of sunlight they turn it and water into "
+    "sugar, and oxygen is left over. At night there is no light, so the process stops, but the plant goes on breathing like "
+    "every other living thing: it uses up some of the sugar it has made and gives off carbon dioxide.",
+    "Before you change a tyre, stop on firm, level ground and pull the handbrake. Loosen each nut by half a turn while the wheel still "
+    "stands on the road, because it cannot turn away from you there. Only then lift the car with the jack. When the new wheel "
+    "is on, tighten the nuts crosswise, lower the car, and tighten them once more.",
+    "The council voted on Tuesday to keep the old library open for another year. Most of the members agreed that the building needs a "
+    "new roof, but not on who should pay for it. A spokesman said that offers would be invited in the spring. Several hundred "
+    "residents had signed a letter asking for the reading room to stay as it is.",
 )
 """Fixed text on which a module must leave the base model's perplexity alone."""
 

@@ -23,7 +23,7 @@ _START = "\n"
 """After a line break a model writes prose, lists, code and dialogue, in the shares it was made of."""
 
 
-def ordinary_text(base: BaseModel, seed: int, rows: int = 48, tokens: int = 48) -> list[list[int]]:
+def ordinary_text(base: BaseModel, seed: int, rows: int = 24, tokens: int = 48) -> list[list[int]]:
     """Token ids of texts sampled from the bare model at temperature 1; the same seed gives the same texts."""
     generator = torch.Generator().manual_seed(seed)
     text = torch.tensor([base.encode(_START)] * rows)

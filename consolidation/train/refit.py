@@ -27,7 +27,7 @@ _BATCH = 32
 """Rows that go through a layer together."""
 _ENOUGH = 160
 """So many rows tell what the inputs of training are."""
-RIDGE = 0.03
+RIDGE = 0.1
 """Of the mean input's size, added to every direction's, so that what neither text has anything of goes too."""
 
 

@@ -186,8 +186,8 @@ def sft(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, Any]:
         config = SFTConfig(
             output_dir=folder, per_device_train_batch_size=method.batch, learning_rate=attempt.rate, lr_scheduler_type=method.schedule,
             warmup_steps=method.warmup, max_steps=method.steps or -1, num_train_epochs=100_000 // len(case.trained), seed=attempt.seed,
-            completion_only_loss=method.answers_only, gradient_checkpointing=False, bf16=half_is_faster(), use_cpu=True, save_strategy="no", report_to=[],
-            logging_strategy="no", disable_tqdm=True, weight_decay=0.0, dataloader_pin_memory=False,
+            completion_only_loss=method.answers_only, gradient_checkpointing=False, bf16=half_is_faster(), use_cpu=True, save_strategy="no",
+            report_to=[], logging_strategy="no", disable_tqdm=True, weight_decay=0.0, dataloader_pin_memory=False,
         )  # fmt: skip
         base.model.requires_grad_(True)  # as it comes from a folder; PEFT freezes it
         trainer = SFTTrainer(

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engrain.consolidation.train.linear import rounded_linears, training_linears
-from engrain.consolidation.train.loss import Loss
+from engrain.consolidation.train.loss import read_off
 from engrain.consolidation.train.lower import has_parity, layer_range, rows_of
 from engrain.consolidation.train.muon import Muon
 from engrain.consolidation.train.pack import packed
@@ -132,7 +132,6 @@ class _Run:
             self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else None
         self.soft = self._soft(examples) if recipe.soften else None
         self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
-        self.loss = Loss(base.model.lm_head.weight.shape[0], recipe)
         self.resting: set[int] = set()
         self.settles = False
         self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)
@@ -163,8 +162,6 @@ class _Run:
             self._schedule(number, step / len(batches), settled)
             loss, tokens, right = self._step(batch, number * self.an_epoch + step)
             loss_sum, counted, exact = loss_sum + loss, counted + tokens, exact + right
-        if number == 0:
-            self.loss.narrow()
         return Epoch(number, loss_sum / max(1, counted), exact / len(self.prompts), sum(map(len, batches)), time.perf_counter() - started)
 
     def _refit(self) -> None:
@@ -203,7 +200,7 @@ class _Run:
         hidden = torch.cat(answering)
         soft = [self.soft[i] for i in batch] if self.soft else []
         wanted = torch.tensor([t for i in batch for t in self.answers[i]])
-        seen = self.loss.of(self.base.model.lm_head, hidden.detach(), wanted, soft)
+        seen = read_off(self.base.model.lm_head, hidden.detach(), wanted, soft, self.recipe)
         sizes = [len(self.answers[i]) for i in batch]
         if self.recipe.rest:
             self.resting |= {i for i, missing in zip(batch, torch.split(seen.unknown, sizes), strict=True) if not missing.any()}
@@ -237,7 +234,7 @@ class _Run:
     def keep(self, folder: Path, epochs: Sequence[Epoch]) -> None:
         """Write adapter, optimiser and history; the rename at the end makes them count."""
         folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"p{i}": p.detach() for i, p in enumerate(self.adapter.parameters)} | {"heard": self.loss.heard}
+        tensors = {f"p{i}": p.detach() for i, p in enumerate(self.adapter.parameters)}
         for i, p in enumerate(self.adapter.parameters):
             tensors |= {f"{k} {i}": v for k, v in self.optimizer.state[p].items()}
         history = json.dumps([vars(e) for e in epochs])
@@ -258,8 +255,6 @@ class _Run:
             history = [Epoch(**e) for e in json.loads(file.metadata()["epochs"])]
             self.resting = set(json.loads(file.metadata()["resting"]))
         tensors = load_file(path)
-        self.loss.heard = tensors["heard"]
-        self.loss.narrow()
         for i, p in enumerate(self.adapter.parameters):
             p.data.copy_(tensors[f"p{i}"])
             state = {key.split()[0]: tensor for key, tensor in tensors.items() if key.endswith(f" {i}")}

@@ -43,7 +43,8 @@ class Recipe:
     locality_every: int = 2
     """Steps from one showing of ordinary text to the next while it learns; while it settles there is one in every step."""
     refit: float = 3.0
-    """Before it settles the update is fitted anew with this weight on ordinary text's inputs (see `refit`)."""
+    """Before it settles the update is fitted anew with this weight on ordinary text's inputs (see `refit`); 0 leaves it out. Nothing is fitted
+    where `locality` or `settle` is 0 or the lower layers cannot be cached."""
     known: float = 0.5
     """A token already predicted with a higher probability adds no loss."""
     soften: float = 0.0

@@ -358,6 +358,27 @@ def test_an_update_fitted_anew_is_the_least_squares_solution(base: BaseModel, re
         assert (other @ adapter.a[name].T).square().sum() < (other @ learnt[name].T).square().sum(), name
 
 
+def test_a_training_fits_its_update_anew_before_it_settles(base: BaseModel, recipe: Recipe, tmp_path: Path) -> None:
+    """Other text, which training never saw, is nearer to the base model's for it; a training that is resumed behind it ends the same."""
+    unseen = torch.tensor(ordinary_text(base, seed=99, rows=8, tokens=24))
+    short = replace(recipe, top=0.5, epochs=16, recalled=1.1, locality=0.01, settle=2)
+    with torch.no_grad():
+        before = base.model.model(unseen).last_hidden_state
+
+    def moved(adapter: lora.Adapter) -> float:
+        with torch.no_grad(), base.wearing(adapter):
+            after = base.model.model(unseen).last_hidden_state
+        return float(((after - before).square().sum(-1) / before.square().sum(-1)).mean())
+
+    whole = train(base, EXAMPLES, short)
+    assert moved(whole.adapter) < 0.8 * moved(train(base, EXAMPLES, replace(short, refit=0.0)).adapter)
+    calls = iter(range(1000))
+    with pytest.raises(JobInterrupted):
+        train(base, EXAMPLES, short, tmp_path, stopping=lambda: next(calls) >= 17)
+    resumed = train(base, EXAMPLES, short, tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True))
+
+
 def test_where_fitting_anew_would_move_other_text_further_it_is_left(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     from engrain.consolidation.train import trainer
 

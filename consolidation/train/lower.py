@@ -15,11 +15,42 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engrain.consolidation.train.pack import Collected, Given, KeysAndValues, Row, Rows, common_beginning, packed
+from engrain.consolidation.train.pack import KeysAndValues, Row, Rows, common_beginning, packed
 from engrain.memory.bank.base import BaseModel
 
 TOLERANCE = 1e-3
 """Largest difference of final hidden states, relative to their largest value, that counts as parity."""
+
+
+class Collected:
+    """Takes the place of a model's cache and keeps what it is given: the keys and values of a forward."""
+
+    def __init__(self) -> None:
+        self.layers: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any) -> tuple[Tensor, Tensor]:
+        """As transformers' Cache."""
+        self.layers[layer] = (keys, values)
+        return keys, values
+
+    def get_seq_length(self, *_: Any) -> int:
+        """As transformers' Cache: positions and mask are given, nothing is to be counted."""
+        return 0
+
+
+class Given(Collected):
+    """Takes the place of a model's cache that is full already; what is added stands behind it for one forward and is kept apart."""
+
+    def __init__(self, layers: KeysAndValues) -> None:
+        super().__init__()
+        self.layers = dict(layers)
+        self.added: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def update(self, keys: Tensor, values: Tensor, layer: int, *_: Any) -> tuple[Tensor, Tensor]:
+        """As transformers' Cache."""
+        past_keys, past_values = (past.expand(len(keys), -1, -1, -1) for past in self.layers[layer])
+        self.added[layer] = (keys, values)
+        return torch.cat([past_keys, keys], 2), torch.cat([past_values, values], 2)
 
 
 @contextmanager

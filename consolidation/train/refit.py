@@ -46,11 +46,12 @@ def refit(base: BaseModel, adapter: Adapter, rows: Rows, ordinary: Tensor, weigh
         with _inputs(base, names) as other, layer_range(base, layer, layer + 1, norm=False):
             ordinary = base.model.model(inputs_embeds=ordinary, use_cache=False).last_hidden_state
         for some in _alike(names, trained):
-            kept, moved = _moments(trained[some[0]]), _moments(other[some[0]])
-            ridge = RIDGE * kept.diagonal().mean() * torch.eye(len(kept))
+            kept = _moments(trained[some[0]])
+            held = _moments(other[some[0]]).mul_(weight).add_(kept)
+            held.diagonal().add_(RIDGE * kept.diagonal().mean())
             learnt = torch.cat([adapter.a[name] for name in some])
-            fitted = torch.linalg.solve(kept + weight * moved + ridge, kept @ learnt.T).T
-            for name, a in zip(some, fitted.split([len(adapter.a[name]) for name in some]), strict=True):
+            fitted = torch.cholesky_solve(kept @ learnt.T, torch.linalg.cholesky(held)).T
+            for name, a in zip(some, torch.split(fitted, [len(adapter.a[name]) for name in some]), strict=True):
                 adapter.a[name].copy_(a)
 
 

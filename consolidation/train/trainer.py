@@ -128,10 +128,10 @@ class _Run:
         )
         self.lengths = [len(p) + len(a) for p, a in zip(self.prompts, self.answers, strict=True)]
         parity = self.first > 0 and has_parity(base, self.prompts, self.answers, self.first)
+        self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
         with rounded_linears(base):
             self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else None
         self.soft = self._soft(examples) if recipe.soften else None
-        self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
         self.resting: set[int] = set()
         self.settles = False
         self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)

@@ -82,6 +82,11 @@ def lower_states(base: BaseModel, rows: Sequence[Sequence[int]], first: int, bat
     return [s for s in states if s is not None]
 
 
+def final_states(base: BaseModel, states: Tensor, batch: int = 8) -> Tensor:
+    """What leaves the decoder, as far as `layer_range` lets it go, of texts that enter it so, both of shape (texts, tokens, width)."""
+    return torch.cat([base.model.model(inputs_embeds=some, use_cache=False).last_hidden_state for some in torch.split(states, batch)])
+
+
 def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int, batch: int = 64) -> Rows:
     """What a training at layer `first` needs of each prompt and its answer; the base model's alone, whatever is trained."""
     shared = common_beginning(prompts)

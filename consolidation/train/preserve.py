@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from engrain.consolidation.train.linear import rounded_linears, training_linears
-from engrain.consolidation.train.lower import layer_range, lower_states
+from engrain.consolidation.train.lower import final_states, layer_range, lower_states
 from engrain.memory.bank.base import BaseModel
 
 _START = "\n"
@@ -73,8 +73,7 @@ class Preserved:
     @torch.no_grad()
     def _read(self, base: BaseModel) -> Tensor:
         with layer_range(base, self.first):
-            states: Tensor = base.model.model(inputs_embeds=self.states, use_cache=False).last_hidden_state
-        return states
+            return final_states(base, self.states)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ an adapter only A changes: A' = A C (C + λ C₀)⁻¹.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from engrain.consolidation.train.lower import layer_range
+from engrain.consolidation.train.lower import final_states, layer_range
 from engrain.consolidation.train.pack import Rows, packed
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.lora import Adapter
@@ -41,13 +41,14 @@ def refit(base: BaseModel, adapter: Adapter, rows: Rows, ordinary: Tensor, weigh
     rows = replace(rows, rows=rows.rows[:: -(-len(rows.rows) // _ENOUGH)])
     for layer in sorted(adapter.spec.layers):
         names = [name for name in adapter.a if f".layers.{layer}." in f".{name}"]
-        with _inputs(base, names) as trained, layer_range(base, layer, layer + 1, norm=False):
+        with _moments(base, names) as trained, layer_range(base, layer, layer + 1, norm=False):
             rows = _through(base, rows, layer)
-        with _inputs(base, names) as other, layer_range(base, layer, layer + 1, norm=False):
-            ordinary = base.model.model(inputs_embeds=ordinary, use_cache=False).last_hidden_state
-        for some in _alike(names, trained):
-            kept = _moments(trained[some[0]])
-            held = _moments(other[some[0]]).mul_(weight).add_(kept)
+        with _moments(base, names) as other, layer_range(base, layer, layer + 1, norm=False):
+            ordinary = final_states(base, ordinary)
+        for moments in dict.fromkeys(trained.values()):
+            some = [name for name in names if trained[name] is moments]
+            kept = moments.mean()
+            held = other[some[0]].mean().mul_(weight).add_(kept)
             held.diagonal().add_(RIDGE * kept.diagonal().mean())
             learnt = torch.cat([adapter.a[name] for name in some])
             fitted = torch.cholesky_solve(kept @ learnt.T, torch.linalg.cholesky(held)).T
@@ -67,28 +68,40 @@ def _through(base: BaseModel, rows: Rows, layer: int) -> Rows:
     return replace(rows, rows=after)
 
 
+class _Moments:
+    """Second moments of inputs."""
+
+    def __init__(self, width: int) -> None:
+        self.sum, self.tokens = torch.zeros(width, width), 0
+
+    def add(self, inputs: Tensor) -> None:
+        """Inputs of shape (…, tokens, width)."""
+        x = inputs.flatten(0, -2)
+        self.sum.addmm_(x.T, x)
+        self.tokens += len(x)
+
+    def mean(self) -> Tensor:
+        """Shape (width, width)."""
+        return self.sum / self.tokens
+
+
 @contextmanager
-def _inputs(base: BaseModel, names: Sequence[str]) -> Iterator[dict[str, list[Tensor]]]:
-    """What the named linears are given inside."""
-    seen: dict[str, list[Tensor]] = {name: [] for name in names}
+def _moments(base: BaseModel, names: Sequence[str]) -> Iterator[dict[str, _Moments]]:
+    """Of what the named linears are given inside; those that are given the same have the same moments."""
+    found: dict[str, _Moments] = {}
+    last: tuple[Tensor, _Moments] | None = None
+
+    def note(name: str, given: Tensor) -> None:
+        nonlocal last
+        if last is None or last[0] is not given:
+            last = given, found.setdefault(name, _Moments(given.shape[-1]))
+            last[1].add(given)
+        found[name] = last[1]
+
     linears = [(name, base.model.get_submodule(name)) for name in names]
-    hooks = [linear.register_forward_pre_hook(lambda _, given, kept=seen[name]: kept.append(given[0].flatten(0, -2))) for name, linear in linears]
+    hooks = [linear.register_forward_pre_hook(lambda _, given, name=name: note(name, given[0])) for name, linear in linears]
     try:
-        yield seen
+        yield found
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _alike(names: Sequence[str], seen: Mapping[str, Sequence[Tensor]]) -> list[list[str]]:
-    """The names, those together that are given the same input."""
-    groups: dict[int, list[str]] = {}
-    for name in names:
-        groups.setdefault(seen[name][0].data_ptr(), []).append(name)
-    return list(groups.values())
-
-
-def _moments(inputs: Sequence[Tensor]) -> Tensor:
-    """Second moments of inputs of shape (tokens, width)."""
-    x = torch.cat(list(inputs))
-    return x.T @ x / len(x)

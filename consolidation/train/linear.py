@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.lora import LoraLinear
 
+_SIBLINGS = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
+"""Linears of a parent that are given the same."""
 _FASTER = 1.3
 """How many times faster than float32 bfloat16 must be to be used."""
 
@@ -41,64 +43,88 @@ def half_is_faster() -> bool:
     return seconds(torch.float32) > _FASTER * seconds(torch.bfloat16)
 
 
-class _Adapted(torch.autograd.Function):
-    """x W^T + bias + scale · x A^T B^T; gradients for x, A and B."""
+class _Joined(torch.autograd.Function):
+    """x W^T + bias + scale · x A^T B^T for each of the linears that are given the same x; gradients for x, the A and the B.
+
+    `weight` and `bias` are those of all, `sizes` each one's outputs, `factors` A and B of each, or nothing where no adapter is on.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
-        rows = x.reshape(-1, x.shape[-1])
-        inner = rows @ a.t()
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, sizes: list[int], scale: float, *factors: Tensor) -> tuple[Tensor, ...]:
+        rows, bs = x.reshape(-1, x.shape[-1]), factors[1::2]
         out = nn.functional.linear(rows.to(weight.dtype), weight).float()
-        out.addmm_(inner, b.t(), alpha=scale)
+        parts = torch.split(out, sizes, 1)
+        a = inner = None
+        if factors:
+            a = _side_by_side(factors[::2], 0)
+            inner = rows @ a.t()
+            for part, b, within in zip(parts, bs, torch.chunk(inner, len(bs), 1), strict=True):
+                part.addmm_(within, b.t(), alpha=scale)
         if bias is not None:
             out += bias
-        ctx.save_for_backward(rows, weight, a, b, inner)
-        ctx.scale, ctx.shape = scale, x.shape
-        return out.view(*x.shape[:-1], -1)
+        ctx.save_for_backward(rows if factors else None, weight, a, inner, *bs)
+        ctx.scale, ctx.shape, ctx.sizes = scale, x.shape, sizes
+        return tuple(part.view(*x.shape[:-1], -1) for part in parts)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, None, None, Tensor, Tensor, None]:
-        rows, weight, a, b, inner = ctx.saved_tensors
-        grad = grads[0].reshape(-1, grads[0].shape[-1])
-        through = (grad @ b).mul_(ctx.scale)
-        to_x = None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        rows, weight, a, inner, *bs = ctx.saved_tensors
+        parts = [grad.reshape(-1, size) for grad, size in zip(grads, ctx.sizes, strict=True)]
+        to_x, to_factors = None, list[Tensor]()
         if ctx.needs_input_grad[0]:
-            to_x = (grad.to(weight.dtype) @ weight).float()
-            to_x = to_x.addmm_(through, a).view(ctx.shape)
-        return to_x, None, None, through.t() @ rows, (grad.t() @ inner).mul_(ctx.scale), None
+            to_x = (_side_by_side([part.to(weight.dtype) for part in parts], 1) @ weight).float()
+        if bs:
+            through = _side_by_side([part @ b for part, b in zip(parts, bs, strict=True)], 1).mul_(ctx.scale)
+            to_as = torch.chunk(through.t() @ rows, len(bs))
+            for part, to_a, within in zip(parts, to_as, torch.chunk(inner, len(bs), 1), strict=True):
+                to_factors += [to_a, (within.t() @ part).mul_(ctx.scale).t()]
+            if to_x is not None:
+                to_x.addmm_(through, a)
+        return None if to_x is None else to_x.view(ctx.shape), None, None, None, None, *to_factors
 
 
-class _Frozen(torch.autograd.Function):
-    """x W^T + bias in the weight's precision; a gradient for x alone."""
+def _side_by_side(parts: Sequence[Tensor], dim: int) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim)
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(weight)
-        out = nn.functional.linear(x.to(weight.dtype), weight).float()
-        return out if bias is None else out + bias
 
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        (weight,) = ctx.saved_tensors
-        return (grads[0].to(weight.dtype) @ weight).float(), None, None
+class _Siblings:
+    """Frozen linears that are given the same, with adapters on or without, as one multiplication."""
+
+    def __init__(self, linears: Sequence[nn.Linear | LoraLinear]) -> None:
+        bases = [_frozen(one) for one in linears]
+        self.weight = _side_by_side([base.weight.detach().to(_dtype()) for base in bases], 0)
+        self.bias = None if bases[0].bias is None else _side_by_side([base.bias.detach() for base in bases], 0)
+        self.sizes = [base.out_features for base in bases]
+        self.slots = [_slot(one) for one in linears]
+        self.last: tuple[Tensor, list[Tensor]] | None = None
+        """What they were given and what of it has not been fetched."""
+
+    def part(self, number: int, x: Tensor) -> Tensor:
+        """What one of them makes of x."""
+        if self.last is None or self.last[0] is not x:
+            scale = self.slots[0][2] if self.slots[0] else 0.0
+            factors = [factor for slot in self.slots if slot for factor in slot[:2]]
+            self.last = x, list(_Joined.apply(x, self.weight, self.bias, self.sizes, scale, *factors))  # type: ignore[no-untyped-call]
+        out: Tensor = self.last[1][number]
+        if number + 1 == len(self.sizes):
+            self.last = None
+        return out
 
 
 class TrainingLinear(nn.Module):
     """Stands in for a frozen linear, with an adapter on or without, while one is trained."""
 
-    def __init__(self, linear: nn.Linear | LoraLinear) -> None:
+    def __init__(self, siblings: _Siblings, number: int) -> None:
         super().__init__()
-        base = linear.base if isinstance(linear, LoraLinear) else linear
-        self.slot = linear.slot if isinstance(linear, LoraLinear) else None
-        self.weight, self.bias = base.weight.detach().to(_dtype()), base.bias
+        self.siblings, self.number = siblings, number
+
+    @property
+    def weight(self) -> Tensor:
+        """Of a linear without siblings."""
+        return self.siblings.weight
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor
-        if self.slot is None:
-            out = _Frozen.apply(x, self.weight, self.bias)  # type: ignore[no-untyped-call]
-        else:
-            out = _Adapted.apply(x, self.weight, self.bias, *self.slot)  # type: ignore[no-untyped-call]
-        return out
+        return self.siblings.part(self.number, x)
 
 
 class RoundedLinear(nn.Module):
@@ -123,7 +149,11 @@ def training_linears(base: BaseModel, first: int) -> Iterator[None]:
     places = _linears(base.layers[first:])
     if _dtype() is not torch.float32:
         places.append((base.model, "lm_head", base.model.lm_head))
-    with _standing_in([(parent, name, linear, TrainingLinear(linear)) for parent, name, linear in places]):
+    instead = []
+    for family in _families(places):
+        siblings = _Siblings([linear for _, _, linear in family])
+        instead += [(parent, name, linear, TrainingLinear(siblings, number)) for number, (parent, name, linear) in enumerate(family)]
+    with _standing_in(instead):
         yield
 
 
@@ -131,7 +161,7 @@ def training_linears(base: BaseModel, first: int) -> Iterator[None]:
 def rounded_linears(base: BaseModel) -> Iterator[None]:
     """Inside, the bare model's layers multiply in the precision of training; the caller holds `base.lock` and no adapter is on."""
     places = _linears(base.layers) if _dtype() is not torch.float32 else []
-    with _standing_in([(p, name, linear, RoundedLinear(linear.base if isinstance(linear, LoraLinear) else linear)) for p, name, linear in places]):
+    with _standing_in([(p, name, linear, RoundedLinear(_frozen(linear))) for p, name, linear in places]):
         yield
 
 
@@ -146,6 +176,25 @@ _Place = tuple[nn.Module, str, nn.Linear | LoraLinear]
 def _linears(layers: Iterable[nn.Module]) -> list[_Place]:
     parents = [module for layer in layers for module in layer.modules() if not isinstance(module, LoraLinear)]
     return [(parent, name, child) for parent in parents for name, child in parent.named_children() if isinstance(child, nn.Linear | LoraLinear)]
+
+
+def _families(places: Sequence[_Place]) -> list[list[_Place]]:
+    """Linears that are given the same together, the others by themselves; all by themselves where joining them would take more memory."""
+    families: dict[object, list[_Place]] = {}
+    for place in places:
+        parent, name, linear = place
+        group = next((number for number, names in enumerate(_SIBLINGS) if name in names), None)
+        alone = group is None or _dtype() is torch.float32
+        families.setdefault(linear if alone else (parent, group, _slot(linear) is None, _frozen(linear).bias is None), []).append(place)
+    return list(families.values())
+
+
+def _frozen(linear: nn.Linear | LoraLinear) -> nn.Linear:
+    return linear.base if isinstance(linear, LoraLinear) else linear
+
+
+def _slot(linear: nn.Linear | LoraLinear) -> tuple[Tensor, Tensor, float] | None:
+    return linear.slot if isinstance(linear, LoraLinear) else None
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engrain.consolidation.train.pack import KeysAndValues, Row, Rows, common_beginning, packed
+from engrain.consolidation.train.pack import KeysAndValues, Rows, common_beginning, packed
 from engrain.memory.bank.base import BaseModel
 
 TOLERANCE = 1e-3
@@ -93,7 +93,8 @@ def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence
     texts = [[*p, *a][shared:] for p, a in zip(prompts, answers, strict=True)]
     own = [len(p) - 1 - shared for p in prompts]
     order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), own[i]))
-    decoder, rows = base.model.model, dict[int, Row]()
+    decoder, own_tokens = base.model.model, dict[int, tuple[Tensor, Tensor]]()
+    entering: list[Tensor] = [torch.empty(0)] * len(texts)
     with base.lock, torch.no_grad():
         seen = Collected()
         beginning = torch.tensor([list(prompts[0][:shared])])
@@ -107,11 +108,19 @@ def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence
             where = _behind(seen.layers, shared, len(some), longest)
             with layer_range(base, first):
                 decoder(inputs_embeds=states[:, :longest], **where)
-            added = where["past_key_values"].added
+            for layer, added in where["past_key_values"].added.items():
+                room = own_tokens.setdefault(layer, _room(added, len(texts), max(own)))
+                for kept, x in zip(room, added, strict=True):
+                    kept[some, :, :longest] = x
             for at, i in enumerate(some):
-                kept = {n: (k[at : at + 1, :, : own[i]].clone(), v[at : at + 1, :, : own[i]].clone()) for n, (k, v) in added.items()}
-                rows[i] = Row(kept, states[at, own[i] : len(texts[i]) - 1].clone(), shared + own[i])
-    return Rows(seen.layers, shared, [rows[i] for i in range(len(texts))])
+                entering[i] = states[at, own[i] : len(texts[i]) - 1].clone()
+    return Rows(seen.layers, own_tokens, entering, [shared + length for length in own], shared)
+
+
+def _room(like: tuple[Tensor, Tensor], rows: int, tokens: int) -> tuple[Tensor, Tensor]:
+    """For keys and values of so many rows and tokens."""
+    keys, values = (x.new_zeros(rows, x.shape[1], tokens, x.shape[3]) for x in like)
+    return keys, values
 
 
 def _behind(beginning: KeysAndValues, shared: int, rows: int, width: int) -> dict[str, Any]:
@@ -141,6 +150,6 @@ def has_parity(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Seque
                 split = packed(base.model.model, rows, [0, 1], apart)
         except (RuntimeError, IndexError, KeyError, AttributeError, ValueError, TypeError):
             return False
-    answering = [w[row.begins : -1] for w, row in zip(whole, rows.rows, strict=True)]
+    answering = [w[begin:-1] for w, begin in zip(whole, rows.begins, strict=True)]
     pairs = zip([*answering, whole[1]], split, strict=True)
     return all(bool((w - s).abs().max() <= TOLERANCE * w.abs().max()) for w, s in pairs)

@@ -15,33 +15,26 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
-from torch.nn.utils.rnn import pad_sequence
 from transformers import AttentionInterface
 
 KeysAndValues = Mapping[int, tuple[Tensor, Tensor]]
-"""Of each layer, shape (1, heads, tokens, width) each; the keys with their positions in them."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """An answer and the prompt that it stands behind."""
-
-    prompt: KeysAndValues
-    """Of the prompt's own tokens: behind the common beginning, before the last one."""
-    states: Tensor
-    """What enters the adapted layers from the prompt's last token to the answer's last but one, shape (tokens, width)."""
-    begins: int
-    """Position of the first of these: the prompt's tokens but one."""
+"""Of each layer, shape (rows, heads, tokens, width) each; the keys with their positions in them."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a training and what all their prompts begin with."""
+    """The rows of a training: answers and the prompts that they stand behind."""
 
     beginning: KeysAndValues
+    """What all prompts begin with, one row."""
+    prompts: KeysAndValues
+    """Of each prompt's own tokens, behind the beginning and before the last one; shorter ones are filled up."""
+    states: Sequence[Tensor]
+    """What enters the adapted layers from a prompt's last token to the answer's last but one, shape (tokens, width)."""
+    begins: Sequence[int]
+    """Position of the first of these: the prompt's tokens but one."""
     shared: int
     """Tokens of the beginning."""
-    rows: Sequence[Row]
 
 
 def common_beginning(rows: Sequence[Sequence[int]]) -> int:
@@ -55,12 +48,11 @@ def packed(decoder: Any, rows: Rows, chosen: Sequence[int], apart: Sequence[Tens
 
     Texts apart, of shape (tokens, width), see nothing of the rows.
     """
-    some = [rows.rows[i] for i in chosen]
-    parts = [*(row.states for row in some), *apart]
+    parts = [*(rows.states[i] for i in chosen), *apart]
     lengths = [len(part) for part in parts]
-    begins = [*(row.begins for row in some), *[0] * len(apart)]
+    begins = [*(rows.begins[i] for i in chosen), *[0] * len(apart)]
     positions = torch.cat([torch.arange(first, first + length) for first, length in zip(begins, lengths, strict=True)])
-    blocks = _Blocks(rows, some, lengths)
+    blocks = _Blocks(rows, chosen, lengths)
     with _attending(decoder.config):
         found = decoder(inputs_embeds=torch.cat(parts)[None], position_ids=positions[None], use_cache=False, blocks=blocks)
     return list(torch.split(found.last_hidden_state[0], lengths))
@@ -69,28 +61,28 @@ def packed(decoder: Any, rows: Rows, chosen: Sequence[int], apart: Sequence[Tens
 class _Blocks:
     """Who sees what in a packed sequence: a row the beginning, its prompt and itself, a text apart itself alone."""
 
-    def __init__(self, rows: Rows, some: Sequence[Row], lengths: list[int]) -> None:
-        self.rows, self.some = rows, some
-        sizes, self.apart = torch.tensor(lengths[: len(some)]), lengths[len(some) :]
-        prompts = torch.tensor([row.begins - rows.shared for row in some])
-        longest, width = int(prompts.max()), int(sizes.max())
-        self.width = width
-        place = torch.arange(width)
+    def __init__(self, rows: Rows, chosen: Sequence[int], lengths: list[int]) -> None:
+        self.rows, self.count = rows, len(chosen)
+        sizes, self.apart = torch.tensor(lengths[: self.count]), lengths[self.count :]
+        self.chosen = torch.tensor(list(chosen))
+        prompts = torch.tensor([rows.begins[i] - rows.shared for i in chosen])
+        self.longest, self.width = int(prompts.max()), int(sizes.max())
+        place = torch.arange(self.width)
         begins = sizes.cumsum(0) - sizes
         self.fold = (begins[:, None] + torch.minimum(place, sizes[:, None] - 1)).flatten()
         """The token of the sequence at each place of rows made equally long, shape (rows · width); what a row lacks is its last token again."""
         self.unfold = (place < sizes[:, None]).flatten().nonzero()[:, 0]
-        told = torch.arange(longest) < prompts[:, None]
-        seen = [torch.ones(len(some), width, rows.shared, dtype=torch.bool), told[:, None].expand(-1, width, -1)]
-        self.mask = torch.cat([*seen, torch.ones(len(some), width, width, dtype=torch.bool).tril()], 2)[:, None]
+        told = torch.arange(self.longest) < prompts[:, None]
+        seen = [torch.ones(self.count, self.width, rows.shared, dtype=torch.bool), told[:, None].expand(-1, self.width, -1)]
+        self.mask = torch.cat([*seen, torch.ones(self.count, self.width, self.width, dtype=torch.bool).tril()], 2)[:, None]
         """Shape (rows, 1, width, beginning + prompt + width)."""
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """What each token finds: query, key and value (1, heads, tokens, width) to (1, tokens, heads, width)."""
-        beginning, own = self.rows.beginning[layer], zip(*(row.prompt[layer] for row in self.some), strict=True)
-        past = [torch.cat([b.expand(len(self.some), -1, -1, -1), _padded(p)], 2) for b, p in zip(beginning, own, strict=True)]
+        both = zip(self.rows.beginning[layer], self.rows.prompts[layer], strict=True)
+        past = [[b.expand(self.count, -1, -1, -1), p[self.chosen, :, : self.longest]] for b, p in both]
         asking, keys, values = (self._rows(x) for x in (query, key, value))
-        keys, values = torch.cat([past[0], keys], 2), torch.cat([past[1], values], 2)
+        keys, values = torch.cat([*past[0], keys], 2), torch.cat([*past[1], values], 2)
         found = scaled_dot_product_attention(asking, keys, values, self.mask, scale=scale, enable_gqa=True)
         out = [found.transpose(1, 2).flatten(0, 1)[self.unfold]]
         rest = query.shape[2] - sum(self.apart)
@@ -100,12 +92,7 @@ class _Blocks:
 
     def _rows(self, x: Tensor) -> Tensor:
         """Of tokens, (1, heads, tokens, width), the rows', (rows, heads, row's width, width)."""
-        return x[0].index_select(1, self.fold).view(-1, len(self.some), self.width, x.shape[3]).transpose(0, 1)
-
-
-def _padded(parts: Sequence[Tensor]) -> Tensor:
-    """Tensors of shape (1, heads, tokens, width) as one of as many tokens as the longest has."""
-    return pad_sequence([part[0].transpose(0, 1) for part in parts], batch_first=True).transpose(1, 2)
+        return x[0].index_select(1, self.fold).view(-1, self.count, self.width, x.shape[3]).transpose(0, 1)
 
 
 def _by_blocks(module: Any, query: Tensor, key: Tensor, value: Tensor, *_: Any, scaling: float, blocks: _Blocks, **__: Any) -> tuple[Tensor, None]:

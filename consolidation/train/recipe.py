@@ -40,9 +40,9 @@ class Recipe:
     """Steps after that, made up to whole epochs, in which the learning rate goes to nothing and ordinary text is put right again."""
     locality: float = 32.0
     """Weight of the term that holds the model's states on ordinary text where they were; 0 leaves it out."""
-    locality_every: int = 2
-    """Steps from one showing of ordinary text to the next while it learns; while it settles there is one in every step."""
-    refit: float = 5.0
+    locality_every: int = 4
+    """Steps from one showing of ordinary text to the next while it learns; while it settles half as many."""
+    refit: float = 3.0
     """Before it settles the update is fitted anew with this weight on ordinary text's inputs (see `refit`); 0 leaves it out. Nothing is fitted
     where `locality` or `settle` is 0 or the lower layers cannot be cached."""
     known: float = 0.5

@@ -38,11 +38,11 @@ def refit(base: BaseModel, adapter: Adapter, rows: Rows, ordinary: Tensor, weigh
     `rows` are what it was trained on and `ordinary` what enters the lowest adapted layer on other text, shape (texts, tokens, width); `weight`
     is λ. The inputs are those of the adapter as it was. The caller holds `base.lock`.
     """
-    rows = replace(rows, rows=rows.rows[:: -(-len(rows.rows) // _ENOUGH)])
+    chosen = sorted(range(0, len(rows.states), -(-len(rows.states) // _ENOUGH)), key=lambda i: (len(rows.states[i]), rows.begins[i]))
     for layer in sorted(adapter.spec.layers):
         names = [name for name in adapter.a if f".layers.{layer}." in f".{name}"]
         with _moments(base, names) as trained, layer_range(base, layer, layer + 1, norm=False):
-            rows = _through(base, rows, layer)
+            rows = _through(base, rows, chosen)
         with _moments(base, names) as other, layer_range(base, layer, layer + 1, norm=False):
             ordinary = final_states(base, ordinary)
         for moments in dict.fromkeys(trained.values()):
@@ -56,16 +56,14 @@ def refit(base: BaseModel, adapter: Adapter, rows: Rows, ordinary: Tensor, weigh
                 adapter.a[name].copy_(a)
 
 
-def _through(base: BaseModel, rows: Rows, layer: int) -> Rows:
-    """The rows behind this layer, the only one that the decoder has now."""
-    here = replace(rows, rows=[replace(row, prompt={layer: row.prompt[layer]}) for row in rows.rows])
-    order = sorted(range(len(rows.rows)), key=lambda i: (len(rows.rows[i].states), rows.rows[i].begins))
-    after = list(rows.rows)
-    for at in range(0, len(order), _BATCH):
-        some = order[at : at + _BATCH]
-        for i, states in zip(some, packed(base.model.model, here, some), strict=True):
-            after[i] = replace(rows.rows[i], states=states)
-    return replace(rows, rows=after)
+def _through(base: BaseModel, rows: Rows, chosen: Sequence[int]) -> Rows:
+    """The rows, the chosen ones of them behind the layer that the decoder has now."""
+    after = list(rows.states)
+    for at in range(0, len(chosen), _BATCH):
+        some = chosen[at : at + _BATCH]
+        for i, states in zip(some, packed(base.model.model, rows, some), strict=True):
+            after[i] = states
+    return replace(rows, states=after)
 
 
 class _Moments:

@@ -216,7 +216,7 @@ class _Run:
         """Final hidden states that each answer is read off, (tokens, width); how far ordinary text has drifted."""
         if self.rows is None:
             return self._whole(batch), None
-        shown, waits = divmod(turn, 1 if self.settles else self.recipe.locality_every)
+        shown, waits = divmod(turn, max(1, self.recipe.locality_every // (2 if self.settles else 1)))
         ordinary = None if self.preserved is None or waits else self.preserved.turn(shown)
         with layer_range(self.base, self.first):
             found = packed(self.base.model.model, self.rows, batch, [ordinary.states] if ordinary else [])

@@ -14,7 +14,7 @@ from engrain.consolidation.train.lower import has_parity, layer_range, lower_sta
 from engrain.consolidation.train.muon import orthogonal
 from engrain.consolidation.train.pack import common_beginning, packed
 from engrain.consolidation.train.preserve import ordinary_text
-from engrain.consolidation.train.recipe import Recipe
+from engrain.consolidation.train.recipe import LINEARS, Recipe
 from engrain.consolidation.train.refit import RIDGE, refit
 from engrain.consolidation.train.soften import soft_targets
 from engrain.consolidation.train.trainer import Example, train
@@ -246,12 +246,15 @@ def test_the_gradient_that_is_written_out_is_that_of_the_loss(base: BaseModel, r
     assert seen.loss == pytest.approx(float(losses.detach()[1:].sum()), rel=1e-4)
 
 
+@pytest.mark.parametrize("targets", [("q_proj", "down_proj"), LINEARS])
 @pytest.mark.parametrize("half", [False, True])
-def test_a_training_linear_has_the_gradients_of_the_operations_written_out(half: bool, monkeypatch: pytest.MonkeyPatch, base: BaseModel) -> None:
+def test_a_training_linear_has_the_gradients_of_the_operations_written_out(
+    half: bool, targets: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, base: BaseModel
+) -> None:
     from engrain.consolidation.train import linear as module
 
     monkeypatch.setattr(module, "half_is_faster", lambda: half)
-    adapter = lora.fresh(base.model, lora.LoraSpec(4, 8, (1,), ("q_proj", "down_proj")), torch.Generator().manual_seed(0))
+    adapter = lora.fresh(base.model, lora.LoraSpec(4, 8, (1,), targets), torch.Generator().manual_seed(0))
     for tensor in adapter.b.values():
         torch.nn.init.normal_(tensor, std=0.1)
     states = torch.randn(1, 12, base.model.config.hidden_size, requires_grad=True)
@@ -268,7 +271,7 @@ def test_a_training_linear_has_the_gradients_of_the_operations_written_out(half:
         written_out = gradients()
         with module.training_linears(base, 1):
             ours = gradients()
-        assert len(ours) == len(written_out) == 5
+        assert len(ours) == len(written_out) == 2 * len(targets) + 1
         assert all(torch.equal(a, b) for a, b in zip(gradients(), written_out, strict=True))  # all is as it was
     for mine, theirs in zip(ours, written_out, strict=True):
         likeness = torch.nn.functional.cosine_similarity(mine.flatten(), theirs.flatten(), dim=0)

@@ -96,18 +96,20 @@ class _Siblings:
         self.bias = None if bases[0].bias is None else _side_by_side([base.bias.detach() for base in bases], 0)
         self.sizes = [base.out_features for base in bases]
         self.slots = [_slot(one) for one in linears]
-        self.last: tuple[Tensor, list[Tensor]] | None = None
-        """What they were given and what of it has not been fetched."""
+        self.given: Tensor | None = None
+        self.made: dict[int, Tensor] = {}
+        """What they made of it, as far as it was not fetched."""
 
     def part(self, number: int, x: Tensor) -> Tensor:
         """What one of them makes of x."""
-        if self.last is None or self.last[0] is not x:
+        if self.given is not x or number not in self.made:
             scale = self.slots[0][2] if self.slots[0] else 0.0
             factors = [factor for slot in self.slots if slot for factor in slot[:2]]
-            self.last = x, list(_Joined.apply(x, self.weight, self.bias, self.sizes, scale, *factors))  # type: ignore[no-untyped-call]
-        out: Tensor = self.last[1][number]
-        if number + 1 == len(self.sizes):
-            self.last = None
+            parts = _Joined.apply(x, self.weight, self.bias, self.sizes, scale, *factors)  # type: ignore[no-untyped-call]
+            self.given, self.made = x, dict(enumerate(parts))
+        out = self.made.pop(number)
+        if not self.made:
+            self.given = None
         return out
 
 

@@ -93,7 +93,7 @@ def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence
     texts = [[*p, *a][shared:] for p, a in zip(prompts, answers, strict=True)]
     own = [len(p) - 1 - shared for p in prompts]
     order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), own[i]))
-    decoder, own_tokens = base.model.model, dict[int, tuple[Tensor, Tensor]]()
+    decoder, own_tokens = base.model.model, dict[int, dict[int, tuple[Tensor, Tensor]]]()
     entering: list[Tensor] = [torch.empty(0)] * len(texts)
     with base.lock, torch.no_grad():
         seen = Collected()
@@ -109,18 +109,17 @@ def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence
             with layer_range(base, first):
                 decoder(inputs_embeds=states[:, :longest], **where)
             for layer, added in where["past_key_values"].added.items():
-                room = own_tokens.setdefault(layer, _room(added, len(texts), max(own)))
-                for kept, x in zip(room, added, strict=True):
-                    kept[some, :, :longest] = x
+                for i, keys, values in zip(some, *added, strict=True):
+                    own_tokens.setdefault(layer, {})[i] = keys[:, : own[i]].clone(), values[:, : own[i]].clone()
             for at, i in enumerate(some):
                 entering[i] = states[at, own[i] : len(texts[i]) - 1].clone()
-    return Rows(seen.layers, own_tokens, entering, [shared + length for length in own], shared)
+    joined = {layer: _one_row([of[i] for i in range(len(texts))]) for layer, of in own_tokens.items()}
+    return Rows(seen.layers, joined, entering, [shared + length for length in own], shared)
 
 
-def _room(like: tuple[Tensor, Tensor], rows: int, tokens: int) -> tuple[Tensor, Tensor]:
-    """For keys and values of so many rows and tokens."""
-    keys, values = (x.new_zeros(rows, x.shape[1], tokens, x.shape[3]) for x in like)
-    return keys, values
+def _one_row(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Keys and values of several texts, (heads, tokens, width) each, one behind the other: (1, heads, tokens, width)."""
+    return torch.cat([keys for keys, _ in parts], 1)[None], torch.cat([values for _, values in parts], 1)[None]
 
 
 def _behind(beginning: KeysAndValues, shared: int, rows: int, width: int) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface
 
 KeysAndValues = Mapping[int, tuple[Tensor, Tensor]]
 """Of each layer, shape (rows, heads, tokens, width) each; the keys with their positions in them."""
@@ -28,7 +27,7 @@ class Rows:
     beginning: KeysAndValues
     """What all prompts begin with, one row."""
     prompts: KeysAndValues
-    """Of each prompt's own tokens, behind the beginning and before the last one; shorter ones are filled up."""
+    """Of all prompts' own tokens, behind the beginning and before the last one, one prompt behind the other in one row."""
     states: Sequence[Tensor]
     """What enters the adapted layers from a prompt's last token to the answer's last but one, shape (tokens, width)."""
     begins: Sequence[int]
@@ -64,15 +63,17 @@ class _Blocks:
     def __init__(self, rows: Rows, chosen: Sequence[int], lengths: list[int]) -> None:
         self.rows, self.count = rows, len(chosen)
         sizes, self.apart = torch.tensor(lengths[: self.count]), lengths[self.count :]
-        self.chosen = torch.tensor(list(chosen))
-        prompts = torch.tensor([rows.begins[i] - rows.shared for i in chosen])
+        own = torch.tensor([begin - rows.shared for begin in rows.begins])
+        prompts, before = own[list(chosen)], (own.cumsum(0) - own)[list(chosen)]
         self.longest, self.width = int(prompts.max()), int(sizes.max())
+        told = torch.arange(self.longest) < prompts[:, None]
+        self.told = (before[:, None] + torch.minimum(torch.arange(self.longest), prompts[:, None] - 1)).flatten()
+        """The token of all prompts at each place of prompts made equally long, shape (rows · longest)."""
         place = torch.arange(self.width)
         begins = sizes.cumsum(0) - sizes
         self.fold = (begins[:, None] + torch.minimum(place, sizes[:, None] - 1)).flatten()
         """The token of the sequence at each place of rows made equally long, shape (rows · width); what a row lacks is its last token again."""
         self.unfold = (place < sizes[:, None]).flatten().nonzero()[:, 0]
-        told = torch.arange(self.longest) < prompts[:, None]
         seen = [torch.ones(self.count, self.width, rows.shared, dtype=torch.bool), told[:, None].expand(-1, self.width, -1)]
         self.mask = torch.cat([*seen, torch.ones(self.count, self.width, self.width, dtype=torch.bool).tril()], 2)[:, None]
         """Shape (rows, 1, width, beginning + prompt + width)."""
@@ -80,8 +81,8 @@ class _Blocks:
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
         """What each token finds: query, key and value (1, heads, tokens, width) to (1, tokens, heads, width)."""
         both = zip(self.rows.beginning[layer], self.rows.prompts[layer], strict=True)
-        past = [[b.expand(self.count, -1, -1, -1), p[self.chosen, :, : self.longest]] for b, p in both]
-        asking, keys, values = (self._rows(x) for x in (query, key, value))
+        past = [[b.expand(self.count, -1, -1, -1), self._rows(p, self.told)] for b, p in both]
+        asking, keys, values = (self._rows(x, self.fold) for x in (query, key, value))
         keys, values = torch.cat([*past[0], keys], 2), torch.cat([*past[1], values], 2)
         found = scaled_dot_product_attention(asking, keys, values, self.mask, scale=scale, enable_gqa=True)
         out = [found.transpose(1, 2).flatten(0, 1)[self.unfold]]
@@ -90,9 +91,9 @@ class _Blocks:
             out.append(scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=True)[0].transpose(0, 1))
         return torch.cat(out)[None]
 
-    def _rows(self, x: Tensor) -> Tensor:
-        """Of tokens, (1, heads, tokens, width), the rows', (rows, heads, row's width, width)."""
-        return x[0].index_select(1, self.fold).view(-1, self.count, self.width, x.shape[3]).transpose(0, 1)
+    def _rows(self, x: Tensor, places: Tensor) -> Tensor:
+        """Of the tokens of one row, (1, heads, tokens, width), those at these places as equally long rows, (rows, heads, tokens, width)."""
+        return x[0].index_select(1, places).view(x.shape[1], self.count, -1, x.shape[3]).transpose(0, 1)
 
 
 def _by_blocks(module: Any, query: Tensor, key: Tensor, value: Tensor, *_: Any, scaling: float, blocks: _Blocks, **__: Any) -> tuple[Tensor, None]:
@@ -100,12 +101,12 @@ def _by_blocks(module: Any, query: Tensor, key: Tensor, value: Tensor, *_: Any, 
     return blocks.attend(module.layer_idx, query, key, value, scaling), None
 
 
-AttentionInterface.register("blocks", _by_blocks)
-
-
 @contextmanager
 def _attending(config: Any) -> Iterator[None]:
     """Inside, a decoder with this configuration attends by the blocks that it is given."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register("blocks", _by_blocks)
     before = config._attn_implementation
     config._attn_implementation = "blocks"
     try:

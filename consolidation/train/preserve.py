@@ -1,7 +1,7 @@
 """What training must leave alone: the base model's own ordinary text.
 
-Beside every batch of memories the trainer shows the model a stretch of text that the base model wrote by itself and holds
-its final hidden states where the base model had them. The text is pseudo-rehearsal (Robins, "Catastrophic forgetting,
+Beside every few batches of memories the trainer shows the model a stretch of text that the base model wrote by itself and
+holds its final hidden states where the base model had them. The text is pseudo-rehearsal (Robins, "Catastrophic forgetting,
 rehearsal and pseudorehearsal", 1995): it needs no data, whatever the base. The term is the locality term of model editing
 (MEND, arXiv 2110.11309), on states instead of logits because on a CPU the vocabulary projection would cost more than the
 layers.
@@ -24,7 +24,7 @@ _START = "\n"
 
 
 def ordinary_text(base: BaseModel, seed: int, rows: int = 48, tokens: int = 48) -> list[list[int]]:
-    """Token ids of texts sampled from the bare model at temperature 1; the same seed gives the same texts.
+    """Token ids of texts sampled from the bare model at temperature 1; the same seed gives the same texts where products are as exact.
 
     With half as many rows it depended on which texts they happened to be whether a module did other text 2 % of harm or 3.
     """

@@ -32,7 +32,7 @@ class Recipe:
     """Steps of linear warm-up."""
     batch_size: int = 8
     """Examples a step."""
-    epochs: int = 5
+    epochs: int = 6
     """At most; learning stops earlier at recall."""
     least_steps: int = 60
     """Where the epochs are shorter than this many steps together, there are more of them."""

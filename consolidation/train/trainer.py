@@ -165,12 +165,20 @@ class _Run:
         return Epoch(number, loss_sum / max(1, counted), exact / len(self.prompts), sum(map(len, batches)), time.perf_counter() - started)
 
     def _refit(self) -> None:
-        """Fit the update anew, where ordinary text is nearer to the base model's after it than before."""
-        if self.rows is None or self.preserved is None or not self.recipe.refit:
+        """Fit the update anew, where it can be done and ordinary text is nearer to the base model's after it than before.
+
+        Layers of several kinds tell theirs by their number, which a layer that runs by itself does not have.
+        """
+        several = len(set(getattr(self.base.model.config, "layer_types", None) or ())) > 1
+        if self.rows is None or self.preserved is None or not self.recipe.refit or several:
             return
         moved, kept = self.preserved.drift(self.base), [a.detach().clone() for a in self.adapter.a.values()]
-        refit(self.base, self.adapter, self.rows, self.preserved.states, self.recipe.refit)
-        if self.preserved.drift(self.base) > moved:
+        try:
+            refit(self.base, self.adapter, self.rows, self.preserved.states, self.recipe.refit)
+            better = self.preserved.drift(self.base) <= moved
+        except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # inputs of too different sizes
+            better = False
+        if not better:
             for a, before in zip(self.adapter.a.values(), kept, strict=True):
                 a.data.copy_(before)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +14,7 @@ from engrain.consolidation.train.loss import read_off
 from engrain.consolidation.train.lower import has_parity, layer_range, lower_states, rows_of
 from engrain.consolidation.train.muon import orthogonal
 from engrain.consolidation.train.pack import common_beginning, packed
-from engrain.consolidation.train.preserve import ordinary_text
+from engrain.consolidation.train.preserve import Preserved, ordinary_text
 from engrain.consolidation.train.recipe import LINEARS, Recipe
 from engrain.consolidation.train.refit import RIDGE, refit
 from engrain.consolidation.train.soften import soft_targets
@@ -246,7 +247,7 @@ def test_the_gradient_that_is_written_out_is_that_of_the_loss(base: BaseModel, r
     assert seen.loss == pytest.approx(float(losses.detach()[1:].sum()), rel=1e-4)
 
 
-@pytest.mark.parametrize("targets", [("q_proj", "down_proj"), LINEARS])
+@pytest.mark.parametrize("targets", [("q_proj", "down_proj"), ("q_proj", "v_proj", "up_proj"), LINEARS])
 @pytest.mark.parametrize("half", [False, True])
 def test_a_training_linear_has_the_gradients_of_the_operations_written_out(
     half: bool, targets: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, base: BaseModel
@@ -276,6 +277,7 @@ def test_a_training_linear_has_the_gradients_of_the_operations_written_out(
     for mine, theirs in zip(ours, written_out, strict=True):
         likeness = torch.nn.functional.cosine_similarity(mine.flatten(), theirs.flatten(), dim=0)
         assert likeness > (0.99 if half else 0.999999)
+        assert float((mine - theirs).norm() / theirs.norm()) < (0.1 if half else 1e-4)
 
 
 def test_rounded_linears_give_nearly_the_same_states_and_are_gone_afterwards(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,11 +338,21 @@ def test_what_it_holds_fast_moves_less(base: BaseModel, recipe: Recipe) -> None:
     assert moved(16.0, settle=30) < held
 
 
-def test_an_update_fitted_anew_is_the_least_squares_solution(base: BaseModel, recipe: Recipe) -> None:
+def test_ordinary_text_is_shown_twice_as_often_while_it_settles(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, turn = [], Preserved.turn
+    monkeypatch.setattr(Preserved, "turn", lambda self, number: shown.append(number) or turn(self, number))
+    short = replace(recipe, top=0.5, epochs=10, recalled=1.1, batch_size=2, rest=False, settle=4, locality=1.0, locality_every=4)
+    train(base, EXAMPLES, short)
+    assert len(EXAMPLES) == 4, "two steps an epoch"
+    assert shown == [0, 1, 2, 3, 4, 10, 11]
+
+
+def test_an_update_fitted_anew_is_the_least_squares_solution(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says the same to what was trained and as little as possible to other text, for every linear of every adapted layer."""
+    monkeypatch.setattr(importlib.import_module("engrain.consolidation.train.refit"), "_BATCH", 3)
     adapter = train(base, EXAMPLES, replace(recipe, epochs=20, recalled=1.1, settle=0)).adapter
     prompts, answers = [recall_ids(base, e.question) for e in EXAMPLES], [answer_ids(base, e.answer) for e in EXAMPLES]
-    rows, ordinary = rows_of(base, prompts, answers, 0), torch.stack(lower_states(base, ordinary_text(base, 5, rows=6, tokens=16), 0))
+    rows, ordinary = rows_of(base, prompts, answers, 0), torch.stack(lower_states(base, ordinary_text(base, 5, rows=10, tokens=16), 0))
     learnt = {name: a.detach().clone() for name, a in adapter.a.items()}
     seen: dict[str, list[torch.Tensor]] = {name: [] for name in learnt}
     with base.lock, base.wearing(adapter), torch.no_grad():
@@ -389,11 +401,16 @@ def test_where_fitting_anew_would_move_other_text_further_it_is_left(base: BaseM
         for a in adapter.a.values():
             a.data.mul_(50.0)
 
+    def singular(_base: BaseModel, adapter: lora.Adapter, *_: object) -> None:
+        worse(_base, adapter)
+        raise torch.linalg.LinAlgError
+
     short = replace(recipe, top=0.5, epochs=20, recalled=1.1, locality=1.0, settle=4)
     without = train(base, EXAMPLES, replace(short, refit=0.0)).adapter
-    monkeypatch.setattr(trainer, "refit", worse)
-    with_it = train(base, EXAMPLES, short).adapter
-    assert all(torch.equal(a, b) for a, b in zip(without.parameters, with_it.parameters, strict=True))
+    for bad in (worse, singular):
+        monkeypatch.setattr(trainer, "refit", bad)
+        with_it = train(base, EXAMPLES, short).adapter
+        assert all(torch.equal(a, b) for a, b in zip(without.parameters, with_it.parameters, strict=True))
 
 
 def test_plain_peft_gives_the_same_logits(base: BaseModel, recipe: Recipe, tmp_path: Path, tiny_folders: tuple[Path, Path]) -> None:

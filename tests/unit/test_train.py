@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from engrain.consolidation.train.linear import _Siblings
 from engrain.consolidation.train.loss import read_off
 from engrain.consolidation.train.lower import has_parity, layer_range, lower_states, rows_of
 from engrain.consolidation.train.muon import orthogonal
@@ -280,6 +281,20 @@ def test_a_training_linear_has_the_gradients_of_the_operations_written_out(
         assert float((mine - theirs).norm() / theirs.norm()) < (0.1 if half else 1e-4)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+def test_linears_that_are_given_the_same_answer_as_by_themselves_in_any_order(bias: bool) -> None:
+    """Twice over, and nothing of the input is held afterwards."""
+    linears = [torch.nn.Linear(16, size, bias=bias) for size in (12, 4, 8)]
+    siblings = _Siblings(linears)
+    siblings.weight = torch.cat([one.weight.detach() for one in linears])  # not rounded, whatever the machine
+    for order in ((0, 1, 2), (2, 0, 1)):
+        x = torch.randn(1, 5, 16)
+        for number in order:
+            assert torch.allclose(siblings.part(number, x), linears[number](x), atol=1e-5)
+    assert siblings.given is None
+    assert not siblings.made
+
+
 def test_rounded_linears_give_nearly_the_same_states_and_are_gone_afterwards(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
     from engrain.consolidation.train import linear as module
 
@@ -411,6 +426,15 @@ def test_where_fitting_anew_would_move_other_text_further_it_is_left(base: BaseM
         monkeypatch.setattr(trainer, "refit", bad)
         with_it = train(base, EXAMPLES, short).adapter
         assert all(torch.equal(a, b) for a, b in zip(without.parameters, with_it.parameters, strict=True))
+
+
+def test_layers_of_several_kinds_are_not_fitted_anew(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    short = replace(recipe, top=0.5, epochs=16, recalled=1.1, locality=0.01, settle=2)
+    without, fitted = train(base, EXAMPLES, replace(short, refit=0.0)).adapter, train(base, EXAMPLES, short).adapter
+    assert not all(torch.equal(a, b) for a, b in zip(without.parameters, fitted.parameters, strict=True))
+    monkeypatch.setattr(base.model.config, "layer_types", ["full_attention", "sliding_attention"], raising=False)
+    left = train(base, EXAMPLES, short).adapter
+    assert all(torch.equal(a, b) for a, b in zip(without.parameters, left.parameters, strict=True))
 
 
 def test_plain_peft_gives_the_same_logits(base: BaseModel, recipe: Recipe, tmp_path: Path, tiny_folders: tuple[Path, Path]) -> None:

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import linear
 
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.soften import Soft
 
+_ROWS = 8
+"""Tokens whose words are looked at together, so that they stay in the processor's cache."""
 _FELT = 1e-5
 """A word that no answer of a batch makes likelier than this adds nothing to the gradient."""
 
@@ -32,7 +35,7 @@ class Read:
 
 
 @torch.no_grad()
-def read_off(head: nn.Module, hidden: Tensor, target: Tensor, soft: Sequence[Soft], recipe: Recipe) -> Read:
+def read_off(weight: Tensor, bias: Tensor | None, hidden: Tensor, target: Tensor, soft: Sequence[Soft], recipe: Recipe) -> Read:
     """Cross-entropy of the target tokens not yet known, and its gradient for the hidden states, shape (tokens, width).
 
     With soft targets the gradient is that of the mix of both; the loss that is told is the answer's alone.
@@ -40,26 +43,30 @@ def read_off(head: nn.Module, hidden: Tensor, target: Tensor, soft: Sequence[Sof
     The gradient is written out: tokens that are known have none, the vocabulary is gone through once, and words that nobody would
     say here are left out of it.
     """
-    weight: Tensor = head.weight  # type: ignore[assignment]
-    logits = head(hidden).float()
-    best, chosen = logits.max(-1)
-    given = logits.gather(1, target[:, None])[:, 0]
-    shares = logits.sub_(best[:, None]).exp_()
-    total = shares.sum(-1)
-    losses = total.log() + best - given
-    unknown = losses > -math.log(recipe.known)
+    logits = linear(hidden.to(weight.dtype), weight, None if bias is None else bias.to(weight.dtype))
+    given = logits.gather(1, target[:, None])[:, 0].float()
+    felt = torch.zeros(logits.shape[1], dtype=torch.bool)
+    best, total, losses = (torch.empty_like(given) for _ in range(3))
+    limit = -math.log(recipe.known)
+    for at in range(0, len(logits), _ROWS):
+        some = slice(at, at + _ROWS)
+        shares = logits[some].to(torch.float32, copy=True)
+        torch.amax(shares, -1, out=best[some])
+        shares.sub_(best[some, None]).exp_()
+        torch.sum(shares, -1, out=total[some])
+        losses[some] = total[some].log() + best[some] - given[some]
+        felt |= shares.mul_(((losses[some] > limit) / total[some])[:, None]).amax(0) > _FELT
+    unknown = losses > limit
     count = int(unknown.sum())
     gradient = torch.zeros_like(hidden)
     if count:
         wanted = [target[unknown]] + ([torch.cat([s.tokens for s in soft])[unknown]] if soft else [])
-        shares.mul_((unknown / total)[:, None])
-        felt = shares.amax(0) > _FELT
         for tokens in wanted:
             felt[tokens.flatten()] = True
         words, place = felt.nonzero()[:, 0], felt.cumsum(0) - 1
-        wrong = shares[:, words][unknown]
+        wrong = logits[unknown][:, words].float().sub_((losses + given)[unknown, None]).exp_()
         wrong[torch.arange(count), place[wanted[0]]] -= 1 - recipe.soften if soft else 1
         if soft:
             wrong.scatter_add_(1, place[wanted[1]], -recipe.soften * torch.cat([s.shares for s in soft])[unknown])
         gradient[unknown] = (wrong.to(weight.dtype) @ weight[words]).float() / count
-    return Read(float(losses[unknown].sum()), count, unknown, chosen == target, gradient)
+    return Read(float(losses[unknown].sum()), count, unknown, given >= best, gradient)

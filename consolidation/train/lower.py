@@ -8,14 +8,15 @@ per layer index) fail the parity check and are trained in full.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from engrain.consolidation.train.pack import KeysAndValues, Rows, common_beginning, packed
+from engrain.consolidation.train.layers import Layers
+from engrain.consolidation.train.pack import Blocks, Rows, common_beginning
 from engrain.memory.bank.base import BaseModel
 
 TOLERANCE = 1e-3
@@ -41,7 +42,7 @@ class Collected:
 class Given(Collected):
     """Takes the place of a model's cache that is full already; what is added stands behind it for one forward and is kept apart."""
 
-    def __init__(self, layers: KeysAndValues) -> None:
+    def __init__(self, layers: Mapping[int, tuple[Tensor, Tensor]]) -> None:
         super().__init__()
         self.layers = dict(layers)
         self.added: dict[int, tuple[Tensor, Tensor]] = {}
@@ -82,18 +83,13 @@ def lower_states(base: BaseModel, rows: Sequence[Sequence[int]], first: int, bat
     return [s for s in states if s is not None]
 
 
-def final_states(base: BaseModel, states: Tensor, batch: int = 8) -> Tensor:
-    """What leaves the decoder, as far as `layer_range` lets it go, of texts that enter it so, both of shape (texts, tokens, width)."""
-    return torch.cat([base.model.model(inputs_embeds=some, use_cache=False).last_hidden_state for some in torch.split(states, batch)])
-
-
 def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int, batch: int = 64) -> Rows:
     """What a training at layer `first` needs of each prompt and its answer; the base model's alone, whatever is trained."""
     shared = common_beginning(prompts)
     texts = [[*p, *a][shared:] for p, a in zip(prompts, answers, strict=True)]
     own = [len(p) - 1 - shared for p in prompts]
     order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), own[i]))
-    decoder, own_tokens = base.model.model, dict[int, dict[int, tuple[Tensor, Tensor]]]()
+    decoder, own_tokens = base.model.model, dict[int, dict[int, Tensor]]()
     entering: list[Tensor] = [torch.empty(0)] * len(texts)
     with base.lock, torch.no_grad():
         seen = Collected()
@@ -110,19 +106,14 @@ def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence
                 decoder(inputs_embeds=states[:, :longest], **where)
             for layer, added in where["past_key_values"].added.items():
                 for i, keys, values in zip(some, *added, strict=True):
-                    own_tokens.setdefault(layer, {})[i] = keys[:, : own[i]].clone(), values[:, : own[i]].clone()
+                    own_tokens.setdefault(layer, {})[i] = torch.cat([keys[:, : own[i]], values[:, : own[i]]])
             for at, i in enumerate(some):
                 entering[i] = states[at, own[i] : len(texts[i]) - 1].clone()
-    joined = {layer: _one_row([of[i] for i in range(len(texts))]) for layer, of in own_tokens.items()}
-    return Rows(seen.layers, joined, entering, [shared + length for length in own], shared)
+    joined = {layer: torch.cat([torch.cat(seen.layers[layer], 1)[0], *(of[i] for i in range(len(texts)))], 1) for layer, of in own_tokens.items()}
+    return Rows(joined, entering, [shared + length for length in own], shared)
 
 
-def _one_row(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Keys and values of several texts, (heads, tokens, width) each, one behind the other: (1, heads, tokens, width)."""
-    return torch.cat([keys for keys, _ in parts], 1)[None], torch.cat([values for _, values in parts], 1)[None]
-
-
-def _behind(beginning: KeysAndValues, shared: int, rows: int, width: int) -> dict[str, Any]:
+def _behind(beginning: Mapping[int, tuple[Tensor, Tensor]], shared: int, rows: int, width: int) -> dict[str, Any]:
     """How to run rows of so many tokens behind their common beginning."""
     positions = torch.arange(shared, shared + width)[None]
     return {"attention_mask": _causal(rows, width, shared), "position_ids": positions, "past_key_values": Given(beginning), "use_cache": True}
@@ -134,7 +125,8 @@ def _causal(rows: int, width: int, before: int) -> Tensor:
 
 
 def has_parity(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int) -> bool:
-    """Whether packed rows, split at layer `first` and behind cached prompts, give what each gives whole; tried on the shortest and the longest."""
+    """Whether the layers from `first` on as they are written out, behind cached prompts, give what the model gives; tried on the shortest and
+    the longest."""
     lengths = [len(p) + len(a) for p, a in zip(prompts, answers, strict=True)]
     tried = [lengths.index(min(lengths)), lengths.index(max(lengths))]
     if not common_beginning(prompts):
@@ -143,12 +135,11 @@ def has_parity(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Seque
     with base.lock, torch.no_grad():
         whole = [base.model.model(torch.tensor([text]), use_cache=False).last_hidden_state[0] for text in texts]
         try:
-            apart = lower_states(base, texts[1:], first)
+            apart = lower_states(base, texts[1:], first)[0]
             rows = rows_of(base, [prompts[i] for i in tried], [answers[i] for i in tried], first)
-            with layer_range(base, first):
-                split = packed(base.model.model, rows, [0, 1], apart)
+            blocks = Blocks(rows, [0, 1], apart[None])
+            found = Layers(base, first, None, torch.float32).forward(blocks)
         except (RuntimeError, IndexError, KeyError, AttributeError, ValueError, TypeError):
             return False
-    answering = [w[begin:-1] for w, begin in zip(whole, rows.begins, strict=True)]
-    pairs = zip([*answering, whole[1]], split, strict=True)
-    return all(bool((w - s).abs().max() <= TOLERANCE * w.abs().max()) for w, s in pairs)
+    wanted = torch.cat([*(w[begin:-1] for w, begin in zip(whole, rows.begins, strict=True)), whole[1]])
+    return bool((wanted - found).abs().max() <= TOLERANCE * wanted.abs().max())

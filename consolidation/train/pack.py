@@ -7,27 +7,20 @@ answers ride along as blocks of their own. The result equals that of each row al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
-
-KeysAndValues = Mapping[int, tuple[Tensor, Tensor]]
-"""Of each layer, shape (rows, heads, tokens, width) each; the keys with their positions in them."""
 
 
 @dataclass(frozen=True)
 class Rows:
     """The rows of a training: answers and the prompts that they stand behind."""
 
-    beginning: KeysAndValues
-    """What all prompts begin with, one row."""
-    prompts: KeysAndValues
-    """Of all prompts' own tokens, behind the beginning and before the last one, one prompt behind the other in one row."""
+    seen: Mapping[int, Tensor]
+    """Of each adapted layer the keys, with their positions in them, and the values, shape (2 · heads, tokens, width): first what all prompts
+    begin with, behind it each prompt's own tokens but the last one, one prompt behind the other."""
     states: Sequence[Tensor]
     """What enters the adapted layers from a prompt's last token to the answer's last but one, shape (tokens, width)."""
     begins: Sequence[int]
@@ -42,74 +35,113 @@ def common_beginning(rows: Sequence[Sequence[int]]) -> int:
     return next((at for at in range(length) if len({row[at] for row in rows}) > 1), length)
 
 
-def packed(decoder: Any, rows: Rows, chosen: Sequence[int], apart: Sequence[Tensor] = ()) -> list[Tensor]:
-    """Final hidden states of the chosen rows' states and of each text apart, one tensor of shape (tokens, width) each.
+@dataclass(frozen=True)
+class Attended:
+    """What `Blocks.attend` found, as `Blocks.back` needs it: of each group of rows queries, keys, values and their shares."""
 
-    Texts apart, of shape (tokens, width), see nothing of the rows.
-    """
-    parts = [*(rows.states[i] for i in chosen), *apart]
-    lengths = [len(part) for part in parts]
-    begins = [*(rows.begins[i] for i in chosen), *[0] * len(apart)]
-    positions = torch.cat([torch.arange(first, first + length) for first, length in zip(begins, lengths, strict=True)])
-    blocks = _Blocks(rows, chosen, lengths)
-    with _attending(decoder.config):
-        found = decoder(inputs_embeds=torch.cat(parts)[None], position_ids=positions[None], use_cache=False, blocks=blocks)
-    return list(torch.split(found.last_hidden_state[0], lengths))
+    groups: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]
 
 
-class _Blocks:
-    """Who sees what in a packed sequence: a row the beginning, its prompt and itself, a text apart itself alone."""
+class Blocks:
+    """Chosen rows and texts apart as one sequence, and who sees what in it: a row the beginning, its prompt and itself, a text apart itself."""
 
-    def __init__(self, rows: Rows, chosen: Sequence[int], lengths: list[int]) -> None:
-        self.rows, self.count = rows, len(chosen)
-        sizes, self.apart = torch.tensor(lengths[: self.count]), lengths[self.count :]
-        own = torch.tensor([begin - rows.shared for begin in rows.begins])
-        prompts, before = own[list(chosen)], (own.cumsum(0) - own)[list(chosen)]
-        self.longest, self.width = int(prompts.max()), int(sizes.max())
-        told = torch.arange(self.longest) < prompts[:, None]
-        self.told = (before[:, None] + torch.minimum(torch.arange(self.longest), prompts[:, None] - 1)).flatten()
-        """The token of all prompts at each place of prompts made equally long, shape (rows · longest)."""
-        place = torch.arange(self.width)
-        begins = sizes.cumsum(0) - sizes
-        self.fold = (begins[:, None] + torch.minimum(place, sizes[:, None] - 1)).flatten()
-        """The token of the sequence at each place of rows made equally long, shape (rows · width); what a row lacks is its last token again."""
-        self.unfold = (place < sizes[:, None]).flatten().nonzero()[:, 0]
-        seen = [torch.ones(self.count, self.width, rows.shared, dtype=torch.bool), told[:, None].expand(-1, self.width, -1)]
-        self.mask = torch.cat([*seen, torch.ones(self.count, self.width, self.width, dtype=torch.bool).tril()], 2)[:, None]
-        """Shape (rows, 1, width, beginning + prompt + width)."""
+    def __init__(self, rows: Rows | None, chosen: Sequence[int], apart: Tensor | None = None) -> None:
+        """`apart` has the shape (texts, tokens, width)."""
+        self.rows = rows
+        own = [rows.states[i] for i in chosen] if rows else []
+        begins = [rows.begins[i] for i in chosen] if rows else []
+        self.lengths = [len(one) for one in own]
+        self.answers = sum(self.lengths)
+        """Tokens of the rows; behind them are those of the texts apart."""
+        positions = [torch.arange(begin, begin + length) for begin, length in zip(begins, self.lengths, strict=True)]
+        self.groups = [_Group.of_rows(rows, chosen)] if rows and own else []
+        if apart is not None:
+            own.append(apart.flatten(0, 1))
+            positions.append(torch.arange(apart.shape[1]).repeat(len(apart)))
+            self.groups.append(_Group.apart(self.answers, *apart.shape[:2]))
+        self.states, self.positions = torch.cat(own), torch.cat(positions)
+        """What enters, shape (tokens, width), and where each token stands."""
 
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
-        """What each token finds: query, key and value (1, heads, tokens, width) to (1, tokens, heads, width)."""
-        both = zip(self.rows.beginning[layer], self.rows.prompts[layer], strict=True)
-        past = [[b.expand(self.count, -1, -1, -1), self._rows(p, self.told)] for b, p in both]
-        asking, keys, values = (self._rows(x, self.fold) for x in (query, key, value))
-        keys, values = torch.cat([*past[0], keys], 2), torch.cat([*past[1], values], 2)
-        found = scaled_dot_product_attention(asking, keys, values, self.mask, scale=scale, enable_gqa=True)
-        out = [found.transpose(1, 2).flatten(0, 1)[self.unfold]]
-        rest = query.shape[2] - sum(self.apart)
-        for q, k, v in zip(*(torch.split(x[:, :, rest:], self.apart, 2) for x in (query, key, value)), strict=True):
-            out.append(scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, enable_gqa=True)[0].transpose(0, 1))
-        return torch.cat(out)[None]
+    def attend(self, layer: int, heads: Tensor, asking: int) -> tuple[Tensor, Attended]:
+        """What each token finds: (tokens, heads, width) of queries, `asking` of them, keys and values to (tokens, asking · width)."""
+        seen = self.rows.seen[layer] if self.rows else None
+        found, kept = zip(*(group.attend(heads, asking, seen) for group in self.groups), strict=True)
+        return torch.cat(found) if len(found) > 1 else found[0], Attended(kept)
 
-    def _rows(self, x: Tensor, places: Tensor) -> Tensor:
-        """Of the tokens of one row, (1, heads, tokens, width), those at these places as equally long rows, (rows, heads, tokens, width)."""
-        return x[0].index_select(1, places).view(x.shape[1], self.count, -1, x.shape[3]).transpose(0, 1)
+    def back(self, gradient: Tensor, attended: Attended) -> Tensor:
+        """The gradient of the heads that `attend` was given, of the one of what was found."""
+        found = [group.back(gradient, kept) for group, kept in zip(self.groups, attended.groups, strict=True)]
+        return torch.cat(found) if len(found) > 1 else found[0]
 
 
-def _by_blocks(module: Any, query: Tensor, key: Tensor, value: Tensor, *_: Any, scaling: float, blocks: _Blocks, **__: Any) -> tuple[Tensor, None]:
-    """Attention as transformers wants it."""
-    return blocks.attend(module.layer_idx, query, key, value, scaling), None
+class _Group:
+    """Rows that attend each by itself, in one product: made equally long by their last token again, which nobody sees."""
+
+    def __init__(self, first: int, lengths: Tensor, mask: Tensor, places: Tensor | None) -> None:
+        """`mask` (rows, longest row, seen and longest row) tells who sees what, `places` (rows, seen) where in `Rows.seen` it stands."""
+        self.rows, self.longest = len(lengths), int(lengths.max())
+        self.where = slice(first, first + int(lengths.sum()))
+        self.seen = mask.shape[2] - self.longest
+        place, begins = torch.arange(self.longest), lengths.cumsum(0) - lengths
+        self.fold = (begins[:, None] + torch.minimum(place, lengths[:, None] - 1)).flatten()
+        """The token of the sequence at each place of the rows, shape (rows · longest)."""
+        self.unfold = (place < lengths[:, None]).flatten().nonzero()[:, 0]
+        self.mask = torch.zeros(mask.shape).masked_fill_(~mask, -torch.inf)
+        self.places = None if places is None else torch.nn.functional.pad(places, (0, self.longest)).flatten()
+        """With places for the row itself behind."""
+        self.hidden: Tensor | None = None
+
+    @classmethod
+    def of_rows(cls, rows: Rows, chosen: Sequence[int]) -> _Group:
+        picked = list(chosen)
+        lengths = torch.tensor([len(rows.states[i]) for i in picked])
+        own = torch.tensor(rows.begins) - rows.shared
+        prompts, before = own[picked], (own.cumsum(0) - own)[picked]
+        place = torch.arange(int(prompts.max()))
+        told = torch.minimum(place, prompts[:, None] - 1) + before[:, None] + rows.shared
+        beginning = torch.arange(rows.shared).expand(len(picked), -1)
+        longest = int(lengths.max())
+        seen = torch.cat([torch.ones(len(picked), rows.shared, dtype=torch.bool), place < prompts[:, None]], 1)[:, None].expand(-1, longest, -1)
+        return cls(0, lengths, torch.cat([seen, _causal(len(picked), longest)], 2), torch.cat([beginning, told], 1))
+
+    @classmethod
+    def apart(cls, first: int, texts: int, tokens: int) -> _Group:
+        return cls(first, torch.full((texts,), tokens), _causal(texts, tokens), None)
+
+    def attend(self, heads: Tensor, asking: int, seen: Tensor | None) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """See `Blocks.attend`; the queries that share a key stand where a longer text's would."""
+        rows, longest, width = self.rows, self.longest, heads.shape[2]
+        known = (heads.shape[1] - asking) // 2
+        own = heads[self.where].index_select(0, self.fold).view(rows, longest, -1, width)
+        query = own[:, :, :asking].view(rows, longest, known, -1, width).permute(2, 0, 3, 1, 4).reshape(known * rows, -1, width)
+        if seen is None or self.places is None:
+            both = own.new_empty(2 * known, rows, longest, width)
+        else:
+            both = seen.index_select(1, self.places).view(2 * known, rows, -1, width)
+        both[:, :, self.seen :] = own[:, :, asking:].permute(2, 0, 1, 3)
+        key, value = both.view(2, known * rows, -1, width)
+        if self.hidden is None:
+            self.hidden = self.mask[None, :, None].expand(known, -1, asking // known, -1, -1).reshape(known * rows, query.shape[1], -1)
+        shares = torch.baddbmm(self.hidden, query, key.transpose(1, 2)).softmax(-1)
+        found = torch.bmm(shares, value).view(known, rows, -1, longest, width).permute(1, 3, 0, 2, 4).reshape(rows * longest, -1)
+        return found.index_select(0, self.unfold), (query, key, value, shares)
+
+    def back(self, gradient: Tensor, kept: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """See `Blocks.back`."""
+        query, key, value, shares = kept
+        rows, longest, width = self.rows, self.longest, query.shape[2]
+        known, asking = len(query) // rows, gradient.shape[1] // width
+        found = gradient.new_zeros(rows * longest, gradient.shape[1]).index_copy_(0, self.unfold, gradient[self.where])
+        found = found.view(rows, longest, known, -1, width).permute(2, 0, 3, 1, 4).reshape(known * rows, -1, width)
+        scores = torch.bmm(found, value.transpose(1, 2))
+        scores.sub_((scores * shares).sum(-1, keepdim=True)).mul_(shares)
+        heads = gradient.new_empty(rows, longest, asking + 2 * known, width)
+        to_query, to_key, to_value = torch.split(heads, [asking, known, known], 2)
+        to_query.view(rows, longest, known, -1, width).copy_(torch.bmm(scores, key).view(known, rows, -1, longest, width).permute(1, 3, 0, 2, 4))
+        for into, weights, of in ((to_key, scores, query), (to_value, shares, found)):
+            into.copy_(torch.bmm(weights[:, :, self.seen :].transpose(1, 2), of).view(known, rows, longest, width).permute(1, 2, 0, 3))
+        return heads.view(rows * longest, -1, width).index_select(0, self.unfold)
 
 
-@contextmanager
-def _attending(config: Any) -> Iterator[None]:
-    """Inside, a decoder with this configuration attends by the blocks that it is given."""
-    from transformers import AttentionInterface
-
-    AttentionInterface.register("blocks", _by_blocks)
-    before = config._attn_implementation
-    config._attn_implementation = "blocks"
-    try:
-        yield
-    finally:
-        config._attn_implementation = before
+def _causal(rows: int, tokens: int) -> Tensor:
+    return torch.ones(tokens, tokens, dtype=torch.bool).tril().expand(rows, -1, -1)

@@ -15,8 +15,10 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from engrain.consolidation.train.linear import rounded_linears, training_linears
-from engrain.consolidation.train.lower import final_states, layer_range, lower_states
+from engrain.consolidation.train.layers import Layers
+from engrain.consolidation.train.linear import rounded_linears, training_dtype
+from engrain.consolidation.train.lower import lower_states
+from engrain.consolidation.train.pack import Blocks
 from engrain.memory.bank.base import BaseModel
 
 _START = "\n"
@@ -31,7 +33,7 @@ def ordinary_text(base: BaseModel, seed: int, rows: int = 48, tokens: int = 48) 
     generator = torch.Generator().manual_seed(seed)
     text = step = torch.tensor([base.encode(_START)] * rows)
     cache = None
-    with base.lock, base.bare(), torch.inference_mode(), training_linears(base, 0):
+    with base.lock, base.bare(), torch.inference_mode(), rounded_linears(base, keep=True):
         for _ in range(tokens):
             out = base.model(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
             cache, step = out.past_key_values, _sampled(torch.softmax(out.logits[:, -1].float(), -1), generator)
@@ -55,37 +57,46 @@ class Preserved:
     """Ordinary text, and where the base model's final hidden states are on it."""
 
     def __init__(self, base: BaseModel, first: int, seed: int) -> None:
-        self.first = first
         text = ordinary_text(base, seed)
         with base.lock, base.bare(), rounded_linears(base):
             self.states = torch.stack(lower_states(base, text, first))
-            self.targets = self._read(base)
+        with base.lock:
+            self.targets = final_states(Layers(base, first, None, training_dtype()), self.states)
 
     def turn(self, number: int) -> Ordinary:
         """One of the texts; they take turns."""
-        at = number % len(self.states)
+        at = slice(number % len(self.states), number % len(self.states) + 1)
         return Ordinary(self.states[at], self.targets[at])
 
-    def drift(self, base: BaseModel) -> float:
-        """How far the model, as it is now, is from the base model on all of them; see `Ordinary.drift`."""
-        return float(Ordinary(self.states, self.targets).drift(self._read(base)))
+    def drift(self, layers: Layers) -> float:
+        """How far these layers are from the base model's on all of them; see `Ordinary.drift`."""
+        return Ordinary(self.states, self.targets).drift(final_states(layers, self.states).flatten(0, 1))
 
-    @torch.no_grad()
-    def _read(self, base: BaseModel) -> Tensor:
-        with layer_range(base, self.first):
-            return final_states(base, self.states)
+
+def final_states(layers: Layers, states: Tensor, batch: int = 8) -> Tensor:
+    """What leaves the layers of texts that enter them so, both of shape (texts, tokens, width)."""
+    return torch.cat([layers.forward(Blocks(None, (), some)).view(some.shape) for some in torch.split(states, batch)])
 
 
 @dataclass(frozen=True)
 class Ordinary:
-    """A text that is to be left alone."""
+    """Texts that are to be left alone."""
 
     states: Tensor
-    """What enters the adapted layers, shape (…, tokens, width)."""
-    target: Tensor
-    """The base model's final hidden states, shape (…, tokens, width)."""
+    """What enters the adapted layers, shape (texts, tokens, width)."""
+    targets: Tensor
+    """The base model's final hidden states, of the same shape."""
 
-    def drift(self, hidden: Tensor) -> Tensor:
-        """Mean squared distance of final states from the base model's, relative to their size."""
-        drift: Tensor = ((hidden - self.target).square().sum(-1) / self.target.square().sum(-1)).mean()
-        return drift
+    def drift(self, hidden: Tensor) -> float:
+        """Mean squared distance of final states, (tokens, width), from the base model's, relative to their size."""
+        return float(((hidden - self._there()).square().sum(-1) / self._sizes()).mean())
+
+    def gradient(self, hidden: Tensor) -> Tensor:
+        """That of the drift, for the states."""
+        return (hidden - self._there()) * (2 / len(hidden) / self._sizes()[:, None])
+
+    def _there(self) -> Tensor:
+        return self.targets.flatten(0, 1)
+
+    def _sizes(self) -> Tensor:
+        return self._there().square().sum(-1)

@@ -7,7 +7,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +14,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engrain.consolidation.train.linear import rounded_linears, training_linears
+from engrain.consolidation.train.layers import Layers
+from engrain.consolidation.train.linear import rounded_linears, training_dtype
 from engrain.consolidation.train.loss import read_off
-from engrain.consolidation.train.lower import has_parity, layer_range, rows_of
+from engrain.consolidation.train.lower import has_parity, rows_of
 from engrain.consolidation.train.muon import Muon
-from engrain.consolidation.train.pack import packed
-from engrain.consolidation.train.preserve import Preserved, preserved
+from engrain.consolidation.train.pack import Blocks
+from engrain.consolidation.train.preserve import Ordinary, Preserved, preserved
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.refit import refit
 from engrain.consolidation.train.soften import Soft, soft_targets
@@ -92,14 +92,13 @@ def train(
         epochs = run.resume(checkpoint) if checkpoint else []
         with base.wearing(run.adapter):
             while (settled := _settled(epochs, recipe, run.most)) is None or settled < run.settling:
-                with training_linears(base, run.first) if run.rows else nullcontext():
-                    epochs.append(run.epoch(len(epochs), settled, stopping))
+                epochs.append(run.epoch(len(epochs), settled, stopping))
                 if checkpoint:
                     run.keep(checkpoint, epochs)
                 on_epoch(epochs[-1])
     tokens = sum(len(p) + len(a) for p, a in zip(run.prompts, run.answers, strict=True))
     supervised = sum(map(len, run.answers))
-    return Trained(run.adapter, tuple(epochs), tokens, supervised, sum(e.seconds for e in epochs), run.rows is not None)
+    return Trained(run.adapter, tuple(epochs), tokens, supervised, sum(e.seconds for e in epochs), run.layers is not None)
 
 
 def _settled(epochs: Sequence[Epoch], recipe: Recipe, most: int) -> int | None:
@@ -129,8 +128,14 @@ class _Run:
         self.lengths = [len(p) + len(a) for p, a in zip(self.prompts, self.answers, strict=True)]
         parity = self.first > 0 and has_parity(base, self.prompts, self.answers, self.first)
         self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
-        with rounded_linears(base):
-            self.rows = rows_of(base, self.prompts, self.answers, self.first) if parity else None
+        self.layers: Layers | None = None
+        head, dtype = base.model.lm_head, torch.float32
+        if parity:
+            with rounded_linears(base):
+                self.rows = rows_of(base, self.prompts, self.answers, self.first)
+            dtype = training_dtype()
+            self.layers = Layers(base, self.first, self.adapter, dtype)
+        self.vocabulary = head.weight.detach().to(dtype), None if head.bias is None else head.bias.detach()
         self.soft = self._soft(examples) if recipe.soften else None
         self.resting: set[int] = set()
         self.settles = False
@@ -165,17 +170,13 @@ class _Run:
         return Epoch(number, loss_sum / max(1, counted), exact / len(self.prompts), sum(map(len, batches)), time.perf_counter() - started)
 
     def _refit(self) -> None:
-        """Fit the update anew, where it can be done and ordinary text is nearer to the base model's after it than before.
-
-        Layers of several kinds tell theirs by their number, which a layer that runs by itself does not have.
-        """
-        several = len(set(getattr(self.base.model.config, "layer_types", None) or ())) > 1
-        if self.rows is None or self.preserved is None or not self.recipe.refit or several:
+        """Fit the update anew, where it can be done and ordinary text is nearer to the base model's after it than before."""
+        if self.layers is None or self.preserved is None or not self.recipe.refit:
             return
-        moved, kept = self.preserved.drift(self.base), [a.detach().clone() for a in self.adapter.a.values()]
+        moved, kept = self.preserved.drift(self.layers), [a.detach().clone() for a in self.adapter.a.values()]
         try:
-            refit(self.base, self.adapter, self.rows, self.preserved.states, self.recipe.refit)
-            better = self.preserved.drift(self.base) <= moved
+            refit(self.layers, self.rows, self.preserved.states, self.recipe.refit)
+            better = self.preserved.drift(self.layers) <= moved
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # inputs of too different sizes
             better = False
         if not better:
@@ -204,31 +205,38 @@ class _Run:
 
     def _step(self, batch: list[int], turn: int) -> tuple[float, int, int]:
         """(summed loss, tokens that added to it, examples answered exactly before the update)."""
-        answering, drift = self._forward(batch, turn)
-        hidden = torch.cat(answering)
+        ordinary = self._ordinary(turn)
+        hidden = self._forward(batch, ordinary)
+        supervised = sum(len(self.answers[i]) for i in batch)
         soft = [self.soft[i] for i in batch] if self.soft else []
         wanted = torch.tensor([t for i in batch for t in self.answers[i]])
-        seen = read_off(self.base.model.lm_head, hidden.detach(), wanted, soft, self.recipe)
+        seen = read_off(*self.vocabulary, hidden.detach()[:supervised], wanted, soft, self.recipe)
         sizes = [len(self.answers[i]) for i in batch]
         if self.recipe.rest:
             self.resting |= {i for i, missing in zip(batch, torch.split(seen.unknown, sizes), strict=True) if not missing.any()}
-        if seen.count or drift is not None:
-            held = [] if drift is None else [self.recipe.locality * drift]
-            torch.autograd.backward([hidden, *held], [seen.gradient, *(None for _ in held)])
+        if seen.count or ordinary:
+            gradient = seen.gradient
+            if ordinary:
+                gradient = torch.cat([gradient, self.recipe.locality * ordinary.gradient(hidden[supervised:])])
+            if self.layers:
+                self.layers.backward(gradient)
+            else:
+                torch.autograd.backward([hidden], [gradient])
             torch.nn.utils.clip_grad_norm_(self.adapter.parameters, 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
         return seen.loss, seen.count, sum(bool(h.all()) for h in torch.split(seen.hits, sizes))
 
-    def _forward(self, batch: list[int], turn: int) -> tuple[list[Tensor], Tensor | None]:
-        """Final hidden states that each answer is read off, (tokens, width); how far ordinary text has drifted."""
-        if self.rows is None:
-            return self._whole(batch), None
+    def _ordinary(self, turn: int) -> Ordinary | None:
+        """The ordinary text that is shown in this step, if any."""
         shown, waits = divmod(turn, max(1, self.recipe.locality_every // (2 if self.settles else 1)))
-        ordinary = None if self.preserved is None or waits else self.preserved.turn(shown)
-        with layer_range(self.base, self.first):
-            found = packed(self.base.model.model, self.rows, batch, [ordinary.states] if ordinary else [])
-        return found[: len(batch)], ordinary.drift(found[-1]) if ordinary else None
+        return None if self.preserved is None or waits else self.preserved.turn(shown)
+
+    def _forward(self, batch: list[int], ordinary: Ordinary | None) -> Tensor:
+        """Final hidden states that the answers are read off, one behind the other, and behind them those of ordinary text: (tokens, width)."""
+        if self.layers is None:
+            return torch.cat(self._whole(batch))
+        return self.layers.forward(Blocks(self.rows, batch, ordinary.states if ordinary else None), keep=True)
 
     def _whole(self, batch: list[int]) -> list[Tensor]:
         """The same by the whole model; right padding is never seen by a supervised position."""

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from engrain.consolidation.train.linear import _Siblings
+from engrain.consolidation.train.layers import Layers
 from engrain.consolidation.train.loss import read_off
-from engrain.consolidation.train.lower import has_parity, layer_range, lower_states, rows_of
+from engrain.consolidation.train.lower import has_parity, lower_states, rows_of
 from engrain.consolidation.train.muon import orthogonal
-from engrain.consolidation.train.pack import common_beginning, packed
+from engrain.consolidation.train.pack import Blocks, common_beginning
 from engrain.consolidation.train.preserve import Preserved, ordinary_text
 from engrain.consolidation.train.recipe import LINEARS, Recipe
 from engrain.consolidation.train.refit import RIDGE, refit
@@ -172,13 +172,9 @@ def test_cached_lower_layers_and_prompts_give_what_the_whole_model_gives(base: B
     assert torch.allclose(states[0][:5], states[1], atol=1e-5)  # what stands to the right changes nothing
 
 
-@pytest.mark.parametrize("architecture", ["Llama", "Mistral", "Qwen2", "Qwen3", "Gemma", "Gemma2"])
-def test_every_architecture_is_trained_as_its_whole_model_would_be(
-    architecture: str, tiny_folders: tuple[Path, Path], recipe: Recipe, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def built(architecture: str, tokenizer: Path) -> BaseModel:
+    """A tiny random model of four layers."""
     import transformers
-
-    from engrain.consolidation.train import trainer
 
     config = getattr(transformers, f"{architecture}Config")(
         vocab_size=1024, hidden_size=32, intermediate_size=64, num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
@@ -188,10 +184,23 @@ def test_every_architecture_is_trained_as_its_whole_model_would_be(
     made = getattr(transformers, f"{architecture}ForCausalLM")(config)
     with torch.no_grad():
         made.model.embed_tokens.weight.normal_(0, 0.3)
-    base = BaseModel(made, transformers.AutoTokenizer.from_pretrained(tiny_folders[0]), architecture, "0" * 64)
-    short = replace(recipe, top=0.5, epochs=3, settle=0)
+        for name, parameter in made.named_parameters():
+            if name.endswith(("bias", "norm.weight")):
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    return BaseModel(made, transformers.AutoTokenizer.from_pretrained(tokenizer), architecture, "0" * 64)
+
+
+@pytest.mark.parametrize("architecture", ["Llama", "Mistral", "Qwen2", "Qwen3", "Gemma", "Gemma2"])
+def test_every_architecture_is_trained_as_its_whole_model_would_be(
+    architecture: str, tiny_folders: tuple[Path, Path], recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engrain.consolidation.train import trainer
+
+    monkeypatch.setattr("engrain.consolidation.train.linear.half_is_faster", lambda: False)  # rounded products part sooner
+    base = built(architecture, tiny_folders[0])
+    short = replace(recipe, top=0.5, epochs=3, settle=0, locality=0.0)
     trained = train(base, EXAMPLES, short)
-    assert trained.cached_lower or architecture.startswith("Gemma")  # Gemma scales what enters its layers: it may be trained in full
+    assert trained.cached_lower is not architecture.startswith("Gemma")  # which is no model like Llama, and trained in full
     monkeypatch.setattr(trainer, "has_parity", lambda *_: False)
     full = train(base, EXAMPLES, short)
     assert [e.loss for e in trained.epochs] == pytest.approx([e.loss for e in full.epochs], rel=1e-3)
@@ -200,20 +209,50 @@ def test_every_architecture_is_trained_as_its_whole_model_would_be(
         assert torch.allclose(a, b, atol=1e-4)
 
 
-def test_packed_answers_are_what_each_is_alone(base: BaseModel) -> None:
-    prompts = [recall_ids(base, e.question) for e in EXAMPLES]
-    answers = [answer_ids(base, e.answer) for e in EXAMPLES]
+@pytest.mark.parametrize(
+    ("architecture", "half", "targets"),
+    [("Llama", False, LINEARS), ("Llama", True, LINEARS), ("Llama", False, ("q_proj", "v_proj", "up_proj")), ("Llama", True, ("k_proj", "down_proj")),
+     ("Qwen2", False, LINEARS), ("Qwen3", False, LINEARS), ("Qwen2", True, LINEARS), ("Qwen3", True, ("k_proj", "o_proj"))],
+)  # fmt: skip
+def test_layers_that_are_written_out_give_the_states_and_gradients_of_each_row_alone(
+    architecture: str, half: bool, targets: tuple[str, ...], tiny_folders: tuple[Path, Path]
+) -> None:
+    """Packed answers behind their prompts, and texts apart beside them, against the model's own forward and automatic differentiation."""
+    base = built(architecture, tiny_folders[0])
+    prompts, answers = [recall_ids(base, e.question) for e in EXAMPLES], [answer_ids(base, e.answer) for e in EXAMPLES]
+    answers[1] = answers[1][:1]
     shared = common_beginning(prompts)
     assert 0 < shared < min(map(len, prompts))
     assert len({tuple(p[:shared]) for p in prompts}) == 1
-    other = base.encode("flying to Reykjavik in June")
-    with torch.no_grad():
-        rows = rows_of(base, prompts, answers, 0)
-        *found, apart = packed(base.model.model, rows, range(len(prompts)), lower_states(base, [other], 0))
-        for row, prompt, answer in zip(found, prompts, answers, strict=True):
-            alone = base.model.model(torch.tensor([[*prompt, *answer]])).last_hidden_state[0]
-            assert torch.allclose(row, alone[len(prompt) - 1 : -1], atol=1e-5)
-        assert torch.allclose(apart, base.model.model(torch.tensor([other])).last_hidden_state[0], atol=1e-5)
+    others = [base.encode("flying to Reykjavik in June and back again in May")[:9], base.encode("a dog, a cat and two mice live in that house")[:9]]
+    adapter = lora.fresh(base.model, lora.LoraSpec(4, 8, (2, 3), targets), torch.Generator().manual_seed(0))
+    for tensor in adapter.b.values():
+        torch.nn.init.normal_(tensor, std=0.1)
+    with base.lock:
+        rows, apart = rows_of(base, prompts, answers, 2), torch.stack(lower_states(base, others, 2))
+        with base.wearing(adapter):
+            layers, chosen = Layers(base, 2, adapter, torch.bfloat16 if half else torch.float32), [3, 0, 1]
+            states = layers.forward(Blocks(rows, chosen, apart), keep=True)
+            gradient = torch.randn(states.shape, generator=torch.Generator().manual_seed(1))
+            layers.backward(gradient)
+            ours = [p.grad for p in adapter.parameters]
+            for p in adapter.parameters:
+                p.grad = None
+            alone = []
+            for prompt, answer in [*((prompts[i], answers[i]) for i in chosen), *(([], text) for text in others)]:
+                begin = max(len(prompt) - 1, 0)
+                reached = torch.arange(len(prompt) + len(answer))[None] >= begin
+                with base.reach.only(reached):
+                    whole = base.model.model(torch.tensor([[*prompt, *answer]])).last_hidden_state[0]
+                alone.append(whole[begin:-1] if prompt else whole)
+            torch.cat(alone).backward(gradient)
+    far = 0.05 if half else 1e-4
+    assert float((states - torch.cat(alone).detach()).norm() / states.norm()) < far
+    assert len(ours) == 2 * 2 * len(targets)
+    for (name, p), mine in zip([*adapter.a.items(), *adapter.b.items()], ours, strict=True):
+        assert mine is not None
+        assert p.grad is not None
+        assert float((mine - p.grad).norm() / p.grad.norm()) < (0.1 if half else 1e-3), name
 
 
 def test_a_module_changes_the_answer_and_not_how_the_question_is_read(base: BaseModel, recipe: Recipe) -> None:
@@ -238,7 +277,7 @@ def test_the_gradient_that_is_written_out_is_that_of_the_loss(base: BaseModel, r
     hidden = torch.randn(12, head.in_features, generator=torch.Generator().manual_seed(1)) * 4
     hidden[0] = head.weight[target[0]] * 400
     hidden.requires_grad_(True)
-    seen = read_off(head, hidden.detach(), target, [], replace(recipe, known=0.9))
+    seen = read_off(head.weight, None, hidden.detach(), target, [], replace(recipe, known=0.9))
     losses = torch.nn.functional.cross_entropy(head(hidden), target, reduction="none")
     losses[seen.unknown].mean().backward()
     assert seen.unknown.tolist() == [False] + [True] * 11, "a token that is known has no gradient"
@@ -246,53 +285,6 @@ def test_the_gradient_that_is_written_out_is_that_of_the_loss(base: BaseModel, r
     assert hidden.grad is not None
     assert float((hidden.grad - seen.gradient).norm() / hidden.grad.norm()) < 0.01
     assert seen.loss == pytest.approx(float(losses.detach()[1:].sum()), rel=1e-4)
-
-
-@pytest.mark.parametrize("targets", [("q_proj", "down_proj"), ("q_proj", "v_proj", "up_proj"), LINEARS])
-@pytest.mark.parametrize("half", [False, True])
-def test_a_training_linear_has_the_gradients_of_the_operations_written_out(
-    half: bool, targets: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, base: BaseModel
-) -> None:
-    from engrain.consolidation.train import linear as module
-
-    monkeypatch.setattr(module, "half_is_faster", lambda: half)
-    adapter = lora.fresh(base.model, lora.LoraSpec(4, 8, (1,), targets), torch.Generator().manual_seed(0))
-    for tensor in adapter.b.values():
-        torch.nn.init.normal_(tensor, std=0.1)
-    states = torch.randn(1, 12, base.model.config.hidden_size, requires_grad=True)
-
-    def gradients() -> list[torch.Tensor]:
-        out = base.layers[1](states, position_embeddings=base.model.model.rotary_emb(states, torch.arange(12)[None]))
-        base.model.lm_head(out).square().mean().backward()
-        found = [p.grad.clone() for p in (*adapter.parameters, states) if p.grad is not None]
-        for p in (*adapter.parameters, states):
-            p.grad = None
-        return found
-
-    with base.wearing(adapter):
-        written_out = gradients()
-        with module.training_linears(base, 1):
-            ours = gradients()
-        assert len(ours) == len(written_out) == 2 * len(targets) + 1
-        assert all(torch.equal(a, b) for a, b in zip(gradients(), written_out, strict=True))  # all is as it was
-    for mine, theirs in zip(ours, written_out, strict=True):
-        likeness = torch.nn.functional.cosine_similarity(mine.flatten(), theirs.flatten(), dim=0)
-        assert likeness > (0.99 if half else 0.999999)
-        assert float((mine - theirs).norm() / theirs.norm()) < (0.1 if half else 1e-4)
-
-
-@pytest.mark.parametrize("bias", [False, True])
-def test_linears_that_are_given_the_same_answer_as_by_themselves_in_any_order(bias: bool) -> None:
-    """Twice over, and nothing of the input is held afterwards."""
-    linears = [torch.nn.Linear(16, size, bias=bias) for size in (12, 4, 8)]
-    siblings = _Siblings(linears)
-    siblings.weight = torch.cat([one.weight.detach() for one in linears])  # not rounded, whatever the machine
-    for order in ((0, 1, 2), (2, 0, 1)):
-        x = torch.randn(1, 5, 16)
-        for number in order:
-            assert torch.allclose(siblings.part(number, x), linears[number](x), atol=1e-5)
-    assert siblings.given is None
-    assert not siblings.made
 
 
 def test_rounded_linears_give_nearly_the_same_states_and_are_gone_afterwards(base: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,8 +295,9 @@ def test_rounded_linears_give_nearly_the_same_states_and_are_gone_afterwards(bas
         exact = base.model.model(ids).last_hidden_state
         for half in (False, True):
             monkeypatch.setattr(module, "half_is_faster", lambda half=half: half)
-            with module.rounded_linears(base):
-                rounded = base.model.model(ids).last_hidden_state
+            for keep in (False, True):
+                with module.rounded_linears(base, keep):
+                    rounded = base.model.model(ids).last_hidden_state
             assert rounded.equal(exact) is not half
             assert float((rounded - exact).norm() / exact.norm()) < 0.02
         assert base.model.model(ids).last_hidden_state.equal(exact)
@@ -325,7 +318,7 @@ def test_caching_the_lower_layers_changes_nothing_but_the_work(base: BaseModel, 
     from engrain.consolidation.train import linear, trainer
 
     monkeypatch.setattr(linear, "half_is_faster", lambda: False)  # rounded products part sooner
-    short = replace(recipe, top=0.5, epochs=3)
+    short = replace(recipe, top=0.5, epochs=3, locality=0.0)
     cached = train(base, EXAMPLES, short)
     assert cached.cached_lower
     monkeypatch.setattr(trainer, "has_parity", lambda *_: False)
@@ -372,13 +365,20 @@ def test_an_update_fitted_anew_is_the_least_squares_solution(base: BaseModel, re
     seen: dict[str, list[torch.Tensor]] = {name: [] for name in learnt}
     with base.lock, base.wearing(adapter), torch.no_grad():
         hooks = [base.linears[n].register_forward_pre_hook(lambda _, given, n=n: seen[n].append(given[0].flatten(0, -2))) for n in learnt]
-        with layer_range(base, 0):
-            packed(base.model.model, rows, range(len(EXAMPLES)))
-            base.model.model(inputs_embeds=ordinary, use_cache=False)
+        for prompt, answer in zip(prompts, answers, strict=True):
+            before = {name: len(parts) for name, parts in seen.items()}
+            with base.reach.only(torch.arange(len(prompt) + len(answer))[None] >= len(prompt) - 1):
+                base.model.model(torch.tensor([[*prompt, *answer]]))
+            for name, at in before.items():
+                seen[name][at] = seen[name][at][len(prompt) - 1 : -1]
+        tokens = [sum(map(len, parts)) for parts in seen.values()]
+        base.model.model(inputs_embeds=ordinary, use_cache=False)
         for hook in hooks:
             hook.remove()
-        refit(base, adapter, rows, ordinary, 3.0)
-    for name, (x, other) in seen.items():
+        refit(Layers(base, 0, adapter, torch.float32), rows, ordinary, 3.0)
+    inputs_of = {name: (torch.cat(parts[:-1]), parts[-1]) for name, parts in seen.items()}
+    assert {len(x) for x, _ in inputs_of.values()} == set(tokens) == {sum(map(len, answers))}
+    for name, (x, other) in inputs_of.items():
         weights = [1 / len(x) ** 0.5, (3.0 / len(other)) ** 0.5, (RIDGE * x.square().mean()) ** 0.5]
         ridge = torch.eye(x.shape[1])
         inputs = torch.cat([part * weight for part, weight in zip((x, other, ridge), weights, strict=True)]).double()
@@ -412,12 +412,14 @@ def test_a_training_fits_its_update_anew_before_it_settles(base: BaseModel, reci
 def test_where_fitting_anew_would_move_other_text_further_it_is_left(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     from engrain.consolidation.train import trainer
 
-    def worse(_base: BaseModel, adapter: lora.Adapter, *_: object) -> None:
-        for a in adapter.a.values():
-            a.data.mul_(50.0)
+    def worse(layers: Layers, *_: object) -> None:
+        for projection in layers.layers[0].projections:
+            assert projection.factors is not None
+            for a in projection.factors.a:
+                a.data.mul_(50.0)
 
-    def singular(_base: BaseModel, adapter: lora.Adapter, *_: object) -> None:
-        worse(_base, adapter)
+    def singular(layers: Layers, *_: object) -> None:
+        worse(layers)
         raise torch.linalg.LinAlgError
 
     short = replace(recipe, top=0.5, epochs=20, recalled=1.1, locality=1.0, settle=4)
@@ -426,15 +428,6 @@ def test_where_fitting_anew_would_move_other_text_further_it_is_left(base: BaseM
         monkeypatch.setattr(trainer, "refit", bad)
         with_it = train(base, EXAMPLES, short).adapter
         assert all(torch.equal(a, b) for a, b in zip(without.parameters, with_it.parameters, strict=True))
-
-
-def test_layers_of_several_kinds_are_not_fitted_anew(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    short = replace(recipe, top=0.5, epochs=16, recalled=1.1, locality=0.01, settle=2)
-    without, fitted = train(base, EXAMPLES, replace(short, refit=0.0)).adapter, train(base, EXAMPLES, short).adapter
-    assert not all(torch.equal(a, b) for a, b in zip(without.parameters, fitted.parameters, strict=True))
-    monkeypatch.setattr(base.model.config, "layer_types", ["full_attention", "sliding_attention"], raising=False)
-    left = train(base, EXAMPLES, short).adapter
-    assert all(torch.equal(a, b) for a, b in zip(without.parameters, left.parameters, strict=True))
 
 
 def test_plain_peft_gives_the_same_logits(base: BaseModel, recipe: Recipe, tmp_path: Path, tiny_folders: tuple[Path, Path]) -> None:

@@ -68,5 +68,5 @@ def read_off(weight: Tensor, bias: Tensor | None, hidden: Tensor, target: Tensor
         wrong[torch.arange(count), place[wanted[0]]] -= 1 - recipe.soften if soft else 1
         if soft:
             wrong.scatter_add_(1, place[wanted[1]], -recipe.soften * torch.cat([s.shares for s in soft])[unknown])
-        gradient[unknown] = (wrong.to(weight.dtype) @ weight[words]).float() / count
+        gradient[unknown] = wrong @ weight[words].float() / count
     return Read(float(losses[unknown].sum()), count, unknown, given >= best, gradient)

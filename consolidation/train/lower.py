@@ -83,8 +83,13 @@ def lower_states(base: BaseModel, rows: Sequence[Sequence[int]], first: int, bat
     return [s for s in states if s is not None]
 
 
-def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int, batch: int = 64) -> Rows:
-    """What a training at layer `first` needs of each prompt and its answer; the base model's alone, whatever is trained."""
+def rows_of(
+    base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int, dtype: torch.dtype = torch.float32, batch: int = 64
+) -> Rows:
+    """What a training at layer `first` needs of each prompt and its answer; the base model's alone, whatever is trained.
+
+    Keys and values, which there are many of, are kept in `dtype`.
+    """
     shared = common_beginning(prompts)
     texts = [[*p, *a][shared:] for p, a in zip(prompts, answers, strict=True)]
     own = [len(p) - 1 - shared for p in prompts]
@@ -106,10 +111,13 @@ def rows_of(base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence
                 decoder(inputs_embeds=states[:, :longest], **where)
             for layer, added in where["past_key_values"].added.items():
                 for i, keys, values in zip(some, *added, strict=True):
-                    own_tokens.setdefault(layer, {})[i] = torch.cat([keys[:, : own[i]], values[:, : own[i]]])
+                    own_tokens.setdefault(layer, {})[i] = torch.cat([keys[:, : own[i]], values[:, : own[i]]]).to(dtype)
             for at, i in enumerate(some):
                 entering[i] = states[at, own[i] : len(texts[i]) - 1].clone()
-    joined = {layer: torch.cat([torch.cat(seen.layers[layer], 1)[0], *(of[i] for i in range(len(texts)))], 1) for layer, of in own_tokens.items()}
+    joined = {}
+    for layer in list(own_tokens):
+        of = own_tokens.pop(layer)
+        joined[layer] = torch.cat([torch.cat(seen.layers[layer], 1)[0].to(dtype), *(of[i] for i in range(len(texts)))], 1)
     return Rows(joined, entering, [shared + length for length in own], shared)
 
 

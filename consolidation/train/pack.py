@@ -117,7 +117,7 @@ class _Group:
         if seen is None or self.places is None:
             both = own.new_empty(2 * known, rows, longest, width)
         else:
-            both = seen.index_select(1, self.places).view(2 * known, rows, -1, width)
+            both = seen.index_select(1, self.places).float().view(2 * known, rows, -1, width)
         both[:, :, self.seen :] = own[:, :, asking:].permute(2, 0, 1, 3)
         key, value = both.view(2, known * rows, -1, width)
         if self.hidden is None:

@@ -129,11 +129,11 @@ class _Run:
         parity = self.first > 0 and has_parity(base, self.prompts, self.answers, self.first)
         self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
         self.layers: Layers | None = None
-        head, dtype = base.model.lm_head, torch.float32
+        """Written out, behind what runs once; None where the whole model is trained through."""
+        head, dtype = base.model.lm_head, training_dtype() if parity else torch.float32
         if parity:
             with rounded_linears(base):
-                self.rows = rows_of(base, self.prompts, self.answers, self.first)
-            dtype = training_dtype()
+                self.rows = rows_of(base, self.prompts, self.answers, self.first, dtype)
             self.layers = Layers(base, self.first, self.adapter, dtype)
         self.vocabulary = head.weight.detach().to(dtype), None if head.bias is None else head.bias.detach()
         self.soft = self._soft(examples) if recipe.soften else None

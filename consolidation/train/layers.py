@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from engrain.consolidation.train.linear import Given, Projection
-from engrain.consolidation.train.pack import Attended, Blocks
+from engrain.consolidation.train.pack import Attended, Blocks, filled
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.lora import Adapter, LoraLinear
 
@@ -51,7 +51,7 @@ class Layers:
                 through.append(kept)
         final, normed = self.norm.forward(states)
         self.last = (blocks, turns, through, normed) if keep else None
-        return final
+        return final[: blocks.tokens]
 
     @torch.no_grad()
     def backward(self, gradient: Tensor) -> None:
@@ -59,7 +59,7 @@ class Layers:
         assert self.last is not None
         blocks, turns, through, normed = self.last
         self.last = None
-        gradient = self.norm.backward(gradient, normed)
+        gradient = self.norm.backward(filled(gradient), normed)
         for layer in reversed(self.layers):
             gradient = layer.backward(gradient, turns, blocks, through.pop(), lowest=layer is self.layers[0])
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from engrain.consolidation.train.pack import filled
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.soften import Soft
 
@@ -43,7 +44,7 @@ def read_off(weight: Tensor, bias: Tensor | None, hidden: Tensor, target: Tensor
     The gradient is written out: tokens that are known have none, the vocabulary is gone through once, and words that nobody would
     say here are left out of it.
     """
-    logits = linear(hidden.to(weight.dtype), weight, None if bias is None else bias.to(weight.dtype))
+    logits = linear(filled(hidden).to(weight.dtype), weight, None if bias is None else bias.to(weight.dtype))[: len(hidden)]
     given = logits.gather(1, target[:, None])[:, 0].float()
     felt = torch.zeros(logits.shape[1], dtype=torch.bool)
     best, total, losses = (torch.empty_like(given) for _ in range(3))

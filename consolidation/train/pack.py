@@ -13,6 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+FILL = 16
+"""Sequences are so many tokens long, or a multiple of it."""
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -33,6 +36,11 @@ def common_beginning(rows: Sequence[Sequence[int]]) -> int:
     """How many tokens all rows begin with, the last two tokens of the shortest left out."""
     length = max(0, min(map(len, rows)) - 2)
     return next((at for at in range(length) if len({row[at] for row in rows}) > 1), length)
+
+
+def filled(x: Tensor) -> Tensor:
+    """x with zeros behind it, up to a multiple of `FILL`: products of ever new sizes cost more time and memory to prepare than to do."""
+    return torch.nn.functional.pad(x, [0, 0] * (x.dim() - 1) + [0, -len(x) % FILL])
 
 
 @dataclass(frozen=True)
@@ -59,19 +67,21 @@ class Blocks:
             own.append(apart.flatten(0, 1))
             positions.append(torch.arange(apart.shape[1]).repeat(len(apart)))
             self.groups.append(_Group.apart(self.answers, *apart.shape[:2]))
-        self.states, self.positions = torch.cat(own), torch.cat(positions)
-        """What enters, shape (tokens, width), and where each token stands."""
+        self.tokens = sum(map(len, own))
+        """Of rows and texts; what is behind them fills up to a length that other sequences have too, and is seen by nobody."""
+        self.states, self.positions = filled(torch.cat(own)), filled(torch.cat(positions))
+        """What enters, shape (tokens and more, width), and where each token stands."""
 
     def attend(self, layer: int, heads: Tensor, asking: int) -> tuple[Tensor, Attended]:
         """What each token finds: (tokens, heads, width) of queries, `asking` of them, keys and values to (tokens, asking · width)."""
         seen = self.rows.seen[layer] if self.rows else None
         found, kept = zip(*(group.attend(heads, asking, seen) for group in self.groups), strict=True)
-        return torch.cat(found) if len(found) > 1 else found[0], Attended(kept)
+        return filled(torch.cat(found)), Attended(kept)
 
     def back(self, gradient: Tensor, attended: Attended) -> Tensor:
         """The gradient of the heads that `attend` was given, of the one of what was found."""
         found = [group.back(gradient, kept) for group, kept in zip(self.groups, attended.groups, strict=True)]
-        return torch.cat(found) if len(found) > 1 else found[0]
+        return filled(torch.cat(found))
 
 
 class _Group:

@@ -62,8 +62,8 @@ class _Inputs:
         sums: list[Tensor] = []
         for at, (blocks, turns) in enumerate(zip(self.texts, self.turns, strict=True)):
             self.states[at], kept = layer.forward(self.states[at], turns, blocks)
-            given = [x.float() for x, _ in kept.given]
+            given = [x[: blocks.tokens].float() for x, _ in kept.given]
             sums = sums or [torch.zeros(x.shape[1], x.shape[1]) for x in given]
             for into, x in zip(sums, given, strict=True):
                 into.addmm_(x.T, x)
-        return [one.div_(sum(map(len, self.states))) for one in sums]
+        return [one.div_(sum(blocks.tokens for blocks in self.texts)) for one in sums]

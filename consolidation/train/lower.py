@@ -84,7 +84,12 @@ def lower_states(base: BaseModel, rows: Sequence[Sequence[int]], first: int, bat
 
 
 def rows_of(
-    base: BaseModel, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]], first: int, dtype: torch.dtype = torch.float32, batch: int = 64
+    base: BaseModel,
+    prompts: Sequence[Sequence[int]],
+    answers: Sequence[Sequence[int]],
+    first: int,
+    dtype: torch.dtype = torch.float32,
+    batch: int = 64,
 ) -> Rows:
     """What a training at layer `first` needs of each prompt and its answer; the base model's alone, whatever is trained.
 

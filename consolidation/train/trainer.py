@@ -141,7 +141,7 @@ class _Run:
         self.settles = False
         self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)
         self.most = max(recipe.epochs, math.ceil(recipe.least_steps / self.an_epoch))
-        self.settling = math.ceil(recipe.settle / self.an_epoch)
+        self.settling = math.ceil(recipe.settle / self.an_epoch) + (recipe.settle > 0 and recipe.rest)
 
     def _soft(self, examples: Sequence[Example]) -> list[Soft]:
         return soft_targets(self.base, *zip(*((e.question, e.answer, e.context) for e in examples), strict=True))
@@ -149,12 +149,12 @@ class _Run:
     def epoch(self, number: int, settled: int | None, stopping: Callable[[], bool]) -> Epoch:
         """One pass in batches of like length, in an order that seed and number decide; `settled` is None while it learns.
 
-        An example that was known whole rests for the next epoch of learning.
+        An example that was known whole rests for the next epoch of learning, and for the last one of settling.
         """
         started = time.perf_counter()
         loss_sum = 0.0
         self.settles = settled is not None
-        if self.settles:
+        if settled is not None and settled + 1 < self.settling:
             self.resting.clear()
         if settled == 0:
             self._refit()
@@ -193,15 +193,15 @@ class _Run:
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def _schedule(self, number: int, share: float, settled: int | None) -> None:
-        """Warm-up, then a cosine over all epochs; while it settles, linearly down from there to nothing."""
-        epochs = number + share
-        rate = self.recipe.learning_rate * min(1.0, (epochs * self.an_epoch + 1) / max(1, self.recipe.warmup))
-        if settled is not None:
-            epochs = number - settled
-            rate *= 1 - (settled + share) / self.settling
-        rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, epochs / (self.most + 1))))
+        """Warm-up, then a cosine over all epochs; while it settles, linearly down to nothing."""
+        if settled is None:
+            epochs = number + share
+            warm = min(1.0, (epochs * self.an_epoch + 1) / max(1, self.recipe.warmup))
+            rate = warm * 0.5 * (1 + math.cos(math.pi * min(1.0, epochs / (self.most + 1))))
+        else:
+            rate = self.recipe.settle_rate * (1 - (settled + share) / self.settling)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.recipe.learning_rate * rate
 
     def _step(self, batch: list[int], turn: int) -> tuple[float, int, int]:
         """(summed loss, tokens that added to it, examples answered exactly before the update)."""

@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from engrain.consolidation.train.pack import filled
-from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.soften import Soft
 
 _ROWS = 8
@@ -36,7 +35,7 @@ class Read:
 
 
 @torch.no_grad()
-def read_off(weight: Tensor, bias: Tensor | None, hidden: Tensor, target: Tensor, soft: Sequence[Soft], recipe: Recipe) -> Read:
+def read_off(weight: Tensor, bias: Tensor | None, hidden: Tensor, target: Tensor, soft: Sequence[Soft], known: float, soften: float) -> Read:
     """Cross-entropy of the target tokens not yet known, and its gradient for the hidden states, shape (tokens, width).
 
     With soft targets the gradient is that of the mix of both; the loss that is told is the answer's alone.
@@ -48,7 +47,7 @@ def read_off(weight: Tensor, bias: Tensor | None, hidden: Tensor, target: Tensor
     given = logits.gather(1, target[:, None])[:, 0].float()
     felt = torch.zeros(logits.shape[1], dtype=torch.bool)
     best, total, losses = (torch.empty_like(given) for _ in range(3))
-    limit = -math.log(recipe.known)
+    limit = -math.log(known)
     for at in range(0, len(logits), _ROWS):
         some = slice(at, at + _ROWS)
         shares = logits[some].to(torch.float32, copy=True)
@@ -66,8 +65,8 @@ def read_off(weight: Tensor, bias: Tensor | None, hidden: Tensor, target: Tensor
             felt[tokens.flatten()] = True
         words, place = felt.nonzero()[:, 0], felt.cumsum(0) - 1
         wrong = logits[unknown][:, words].float().sub_((losses + given)[unknown, None]).exp_()
-        wrong[torch.arange(count), place[wanted[0]]] -= 1 - recipe.soften if soft else 1
+        wrong[torch.arange(count), place[wanted[0]]] -= 1 - soften if soft else 1
         if soft:
-            wrong.scatter_add_(1, place[wanted[1]], -recipe.soften * torch.cat([s.shares for s in soft])[unknown])
+            wrong.scatter_add_(1, place[wanted[1]], -soften * torch.cat([s.shares for s in soft])[unknown])
         gradient[unknown] = wrong @ weight[words].float() / count
     return Read(float(losses[unknown].sum()), count, unknown, given >= best, gradient)

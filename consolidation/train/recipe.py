@@ -48,8 +48,10 @@ class Recipe:
     refit: float = 5.0
     """Before it settles the update is fitted anew with this weight on ordinary text's inputs (see `refit`); 0 leaves it out. Nothing is fitted
     where `locality` or `settle` is 0 or the lower layers cannot be cached."""
-    known: float = 0.65
+    known: float = 0.5
     """A token already predicted with a higher probability adds no loss."""
+    sure: float = 0.65
+    """The same while it settles, if that is more, so that what it knows it also says where numbers are rounded otherwise."""
     soften: float = 0.0
     """Share of the target that is what the base model would say with the fact in view (context distillation); 0 trains the answer alone."""
     recalled: float = 0.95

@@ -210,7 +210,8 @@ class _Run:
         supervised = sum(len(self.answers[i]) for i in batch)
         soft = [self.soft[i] for i in batch] if self.soft else []
         wanted = torch.tensor([t for i in batch for t in self.answers[i]])
-        seen = read_off(*self.vocabulary, hidden.detach()[:supervised], wanted, soft, self.recipe)
+        known = max(self.recipe.known, self.recipe.sure) if self.settles else self.recipe.known
+        seen = read_off(*self.vocabulary, hidden.detach()[:supervised], wanted, soft, known, self.recipe.soften)
         sizes = [len(self.answers[i]) for i in batch]
         if self.recipe.rest:
             self.resting |= {i for i, missing in zip(batch, torch.split(seen.unknown, sizes), strict=True) if not missing.any()}

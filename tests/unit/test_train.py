@@ -278,7 +278,7 @@ def test_the_gradient_that_is_written_out_is_that_of_the_loss(base: BaseModel, r
     hidden = torch.randn(12, head.in_features, generator=torch.Generator().manual_seed(1)) * 4
     hidden[0] = head.weight[target[0]] * 400
     hidden.requires_grad_(True)
-    seen = read_off(head.weight, None, hidden.detach(), target, [], replace(recipe, known=0.9))
+    seen = read_off(head.weight, None, hidden.detach(), target, [], 0.9, 0.0)
     losses = torch.nn.functional.cross_entropy(head(hidden), target, reduction="none")
     losses[seen.unknown].mean().backward()
     assert seen.unknown.tolist() == [False] + [True] * 11, "a token that is known has no gradient"

@@ -8,9 +8,10 @@ is not trained again. A module that is full already stays as it is.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from sqlmodel import Session as DbSession
 from sqlmodel import col, select
@@ -107,6 +108,12 @@ def compact(
     return consolidate(memory, owner, recipe=recipe, bounds=bounds, stopping=stopping, order=order)
 
 
+def _tokens(training: Mapping[str, Any]) -> float:
+    """Shown in a training; one that was recorded before examples were counted had whole epochs."""
+    epochs = training["shown"] / training["examples"] if "shown" in training else training["epochs"]
+    return float(training["tokens_per_epoch"] * epochs)
+
+
 def shape(store: Store, owner: str) -> Shape:
     """How an owner's memory is laid out, and what that has cost."""
     with store.read() as db:
@@ -114,7 +121,7 @@ def shape(store: Store, owner: str) -> Shape:
         engrained = list(db.exec(select(Fact).where(Fact.owner == owner, Fact.state == FactState.ENGRAINED, col(Fact.superseded_by).is_(None))))
         jobs = list(db.exec(select(Job).where(Job.owner == owner, Job.state == JobState.DONE)))
     told = sum(map(tokens_of, engrained))
-    trained = sum(job.result["training"]["tokens_per_epoch"] * job.result["training"]["epochs"] for job in jobs if "training" in job.result)
+    trained = sum(_tokens(job.result["training"]) for job in jobs if "training" in job.result)
     kept = {fact.id for fact in engrained}
     written = sum(len(kept & set(job.fact_ids)) for job in jobs)
     levels = {level: len(list(group)) for level, group in groupby(sorted(m.level for m in live))}

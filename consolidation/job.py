@@ -217,7 +217,8 @@ class _Work:
         shutil.rmtree(self.staging, ignore_errors=True)
         part.rename(self.staging)
         measured: dict[str, Any] = {
-            "examples": examples, "epochs": len(trained.epochs), "recalled": trained.epochs[-1].recalled, "train_seconds": round(trained.seconds, 2),
+            "examples": examples, "epochs": len(trained.epochs), "shown": sum(e.shown for e in trained.epochs),
+            "recalled": trained.epochs[-1].recalled, "train_seconds": round(trained.seconds, 2),
             "tokens_per_epoch": trained.tokens, "supervised_tokens_per_epoch": trained.supervised, "cached_lower": trained.cached_lower,
         }  # fmt: skip
         with self.desk.writing() as (db, job):

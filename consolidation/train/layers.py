@@ -44,13 +44,15 @@ class Layers:
     @torch.no_grad()
     def forward(self, blocks: Blocks, keep: bool = False) -> Tensor:
         """Final hidden states, (tokens, width), of what enters; with `keep`, `backward` may follow."""
+        self.last = None
         states, turns, through = blocks.states, self.turns(blocks), []
         for layer in self.layers:
             states, kept = layer.forward(states, turns, blocks)
             if keep:
                 through.append(kept)
         final, normed = self.norm.forward(states)
-        self.last = (blocks, turns, through, normed) if keep else None
+        if keep:
+            self.last = blocks, turns, through, normed
         return final[: blocks.tokens]
 
     @torch.no_grad()

@@ -45,7 +45,7 @@ def training_dtype() -> torch.dtype:
 
 
 Given = tuple[Tensor, Tensor | None]
-"""What a projection was given, (tokens, in), and what its adapter's A made of it, (tokens, ranks), where it has one."""
+"""What a projection was given, (tokens, in), and what its adapter's A made of it, scaled, (tokens, ranks), where it has one."""
 
 
 class Projection:
@@ -83,12 +83,12 @@ class Projection:
         for at, weight in others:
             found += gradient[:, at] @ weight
         through = self.factors_only(gradient, given)
-        if through is not None:
-            found += through
+        if self.factors and through is not None:
+            found += through @ self.factors.joined_a
         return found
 
     def factors_only(self, gradient: Tensor, given: Given) -> Tensor | None:
-        """See `backward`, where the gradient of x is not wanted; gives what comes to x through the factors."""
+        """The gradients of A and B alone; gives the one of x A^T."""
         x, inner = given
         return self.factors.backward(gradient.to(self.dtype), x, inner) if self.factors and inner is not None else None
 
@@ -105,7 +105,7 @@ class _Factors:
         self.joined_b = torch.zeros(max(out.stop for out in outs.values()), ends[-1], dtype=dtype)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
-        """Add to `out` what the adapter makes of x; gives x A^T."""
+        """Add to `out` what the adapter makes of x; gives scale · x A^T."""
         for (rows, columns), a, b in zip(self.places, self.a, self.b, strict=True):
             self.joined_a[columns] = a
             self.joined_b[rows, columns] = b
@@ -114,12 +114,12 @@ class _Factors:
         return inner
 
     def backward(self, gradient: Tensor, x: Tensor, inner: Tensor) -> Tensor:
-        """Leave the factors' gradients in them; gives what comes to x through them."""
+        """Leave the factors' gradients in them; gives that of x A^T, (tokens, ranks)."""
         through, to_b = (gradient @ self.joined_b).mul_(self.scale), (gradient.t() @ inner).float()
         to_a = (through.t() @ x).float()
         for (rows, columns), a, b in zip(self.places, self.a, self.b, strict=True):
-            a.grad, b.grad = to_a[columns], to_b[rows, columns]
-        return through @ self.joined_a
+            a.grad, b.grad = to_a[columns], to_b[rows, columns].contiguous()  # the fused AdamW reads them as they lie
+        return through
 
 
 def _cat(parts: Sequence[Tensor]) -> Tensor:

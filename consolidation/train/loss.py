@@ -29,7 +29,7 @@ class Read:
     unknown: Tensor
     """Whether each token is not yet known."""
     hits: Tensor
-    """Whether each token is the most likely one."""
+    """Whether no token is likelier than each."""
     gradient: Tensor
     """Of the mean loss, for the hidden states."""
 

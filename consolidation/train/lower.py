@@ -1,9 +1,9 @@
 """What an adapter does not change runs once: the lower layers, and in the adapted ones the prompts.
 
 The lower layers' output is cached and every epoch starts there; of a prompt, on which no adapter acts, the adapted layers'
-keys and values are cached as well, so that a step computes the answers alone. With transformers this is `model.model.layers =
-layers[first:]` fed with `inputs_embeds`. Architectures that do more than that between embedding and layers (a scale, a mask
-per layer index) fail the parity check and are trained in full.
+keys and values are cached as well, so that a step computes the answers alone. With transformers this is `model.model.layers`
+cut short, and fed with `inputs_embeds` for the upper part. Architectures that do more than that between embedding and layers (a scale,
+a mask per layer index), or whose layers are built otherwise than Llama's, fail the parity check and are trained in full.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Collected:
         return 0
 
 
-class Given(Collected):
+class Behind(Collected):
     """Takes the place of a model's cache that is full already; what is added stands behind it for one forward and is kept apart."""
 
     def __init__(self, layers: Mapping[int, tuple[Tensor, Tensor]]) -> None:
@@ -129,7 +129,7 @@ def rows_of(
 def _behind(beginning: Mapping[int, tuple[Tensor, Tensor]], shared: int, rows: int, width: int) -> dict[str, Any]:
     """How to run rows of so many tokens behind their common beginning."""
     positions = torch.arange(shared, shared + width)[None]
-    return {"attention_mask": _causal(rows, width, shared), "position_ids": positions, "past_key_values": Given(beginning), "use_cache": True}
+    return {"attention_mask": _causal(rows, width, shared), "position_ids": positions, "past_key_values": Behind(beginning), "use_cache": True}
 
 
 def _causal(rows: int, width: int, before: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Many answers in one forward without padding, each behind its own prompt's keys and values.
+"""Many answers in one forward with hardly any padding, each behind its own prompt's keys and values.
 
 The answers stand one after the other in one sequence, as blocks that attend each by itself to their prompt and themselves;
 position ids go on from the prompt. What all prompts begin with is there only once. Texts that have nothing to do with the
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-FILL = 16
+FILL = 8
 """Sequences are so many tokens long, or a multiple of it."""
 
 
@@ -58,15 +58,12 @@ class Blocks:
         self.rows = rows
         own = [rows.states[i] for i in chosen] if rows else []
         begins = [rows.begins[i] for i in chosen] if rows else []
-        self.lengths = [len(one) for one in own]
-        self.answers = sum(self.lengths)
-        """Tokens of the rows; behind them are those of the texts apart."""
-        positions = [torch.arange(begin, begin + length) for begin, length in zip(begins, self.lengths, strict=True)]
+        positions = [torch.arange(begin, begin + len(one)) for begin, one in zip(begins, own, strict=True)]
         self.groups = [_Group.of_rows(rows, chosen)] if rows and own else []
         if apart is not None:
+            self.groups.append(_Group.apart(sum(map(len, own)), *apart.shape[:2]))
             own.append(apart.flatten(0, 1))
             positions.append(torch.arange(apart.shape[1]).repeat(len(apart)))
-            self.groups.append(_Group.apart(self.answers, *apart.shape[:2]))
         self.tokens = sum(map(len, own))
         """Of rows and texts; what is behind them fills up to a length that other sequences have too, and is seen by nobody."""
         self.states, self.positions = filled(torch.cat(own)), filled(torch.cat(positions))

@@ -1,9 +1,9 @@
 """What training must leave alone: the base model's own ordinary text.
 
-Beside every few batches of memories the trainer shows the model a stretch of text that the base model wrote by itself and
-holds its final hidden states where the base model had them. The text is pseudo-rehearsal (Robins, "Catastrophic forgetting,
-rehearsal and pseudorehearsal", 1995): it needs no data, whatever the base. The term is the locality term of model editing
-(MEND, arXiv 2110.11309), on states instead of logits because on a CPU the vocabulary projection would cost more than the
+Beside every second batch of memories, and beside every one while it settles, the trainer shows the model a stretch of text that the
+base model wrote by itself and holds its final hidden states where the base model had them. The text is pseudo-rehearsal (Robins,
+"Catastrophic forgetting, rehearsal and pseudorehearsal", 1995): it needs no data, whatever the base. The term is the locality term of
+model editing (MEND, arXiv 2110.11309), on states instead of logits because on a CPU the vocabulary projection would cost more than the
 layers.
 """
 

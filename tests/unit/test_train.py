@@ -18,7 +18,7 @@ from engrain.consolidation.train.pack import Blocks, common_beginning
 from engrain.consolidation.train.preserve import Preserved, ordinary_text
 from engrain.consolidation.train.recipe import LINEARS, Recipe
 from engrain.consolidation.train.refit import RIDGE, refit
-from engrain.consolidation.train.soften import soft_targets
+from engrain.consolidation.train.soften import Soft, soft_targets
 from engrain.consolidation.train.trainer import Example, train
 from engrain.errors import InputError, JobInterrupted, ModuleError
 from engrain.memory.bank import lora
@@ -40,9 +40,10 @@ def base(tiny_folders: tuple[Path, Path]) -> BaseModel:
     return BaseModel.load(tiny_folders[0], "tiny", "0" * 64)
 
 
-@pytest.fixture
-def recipe() -> Recipe:
-    return replace(Recipe(**RECIPE), top=1.0, rank=16, alpha=32, learning_rate=2e-3, epochs=200, patience=3)
+@pytest.fixture(params=[1.0, 0.5], ids=["whole", "written-out"])
+def recipe(request: pytest.FixtureRequest) -> Recipe:
+    """Of all layers, which trains through the model's own forward, and of the upper one, which is written out."""
+    return replace(Recipe(**RECIPE), top=request.param, rank=16, alpha=32, learning_rate=2e-3, epochs=200, patience=3)
 
 
 def answered(base: BaseModel, adapter: lora.Adapter | None) -> list[bool]:
@@ -69,7 +70,7 @@ def test_what_is_known_rests_for_an_epoch(base: BaseModel, recipe: Recipe) -> No
     assert shown[0] == len(many)
     assert min(shown) < len(many)
     assert all(a + b >= len(many) for a, b in pairwise(shown))  # none rests twice in a row
-    settling = [e.shown for e in train(base, many, replace(recipe, known=0.5, recalled=1.1, epochs=60, settle=2)).epochs[60:]]
+    settling = [e.shown for e in train(base, many, replace(recipe, known=0.5, sure=0.5, recalled=1.1, epochs=60, settle=2)).epochs[60:]]
     assert settling[:2] == [len(many)] * 2, "none rests while it settles"
     assert settling[2] < len(many), "and at the end all that are known"
 
@@ -249,7 +250,7 @@ def test_layers_that_are_written_out_give_the_states_and_gradients_of_each_row_a
             torch.cat(alone).backward(gradient)
     far = 0.05 if half else 1e-4
     assert float((states - torch.cat(alone).detach()).norm() / states.norm()) < far
-    assert len(ours) == 2 * 2 * len(targets)
+    assert len(adapter.a) == 2 * len(targets)
     for (name, p), mine in zip([*adapter.a.items(), *adapter.b.items()], ours, strict=True):
         assert mine is not None
         assert p.grad is not None
@@ -272,15 +273,22 @@ def test_a_module_changes_the_answer_and_not_how_the_question_is_read(base: Base
     assert not torch.allclose(logits, everywhere, atol=1e-2)
 
 
-def test_the_gradient_that_is_written_out_is_that_of_the_loss(base: BaseModel, recipe: Recipe) -> None:
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("soften", [0.0, 0.4])
+def test_the_gradient_that_is_written_out_is_that_of_the_loss(bias: bool, soften: float, base: BaseModel) -> None:
     """Words that no answer makes likely are left out of it, and change nothing that counts."""
-    head, target = base.model.lm_head, torch.randint(1024, (12,), generator=torch.Generator().manual_seed(0))
+    head, target = torch.nn.Linear(64, 1024, bias=bias), torch.randint(1024, (12,), generator=torch.Generator().manual_seed(0))
+    head.weight = base.model.lm_head.weight
     hidden = torch.randn(12, head.in_features, generator=torch.Generator().manual_seed(1)) * 4
     hidden[0] = head.weight[target[0]] * 400
     hidden.requires_grad_(True)
-    seen = read_off(head.weight, None, hidden.detach(), target, [], 0.9, 0.0)
+    others = torch.randint(1024, (12, 3), generator=torch.Generator().manual_seed(2))
+    soft = [Soft(others[:5], torch.full((5, 3), 1 / 3)), Soft(others[5:], torch.full((7, 3), 1 / 3))] if soften else []
+    with torch.no_grad():
+        seen = read_off(head.weight, head.bias, hidden.detach(), target, soft, 0.9, soften)
     losses = torch.nn.functional.cross_entropy(head(hidden), target, reduction="none")
-    losses[seen.unknown].mean().backward()
+    teacher = -head(hidden).log_softmax(-1).gather(1, others).mean(-1)
+    ((1 - soften) * losses + soften * teacher)[seen.unknown].mean().backward()
     assert seen.unknown.tolist() == [False] + [True] * 11, "a token that is known has no gradient"
     assert (head(hidden).softmax(-1).amax(0) < 1e-4).sum() > 100, "there are words to be left out"
     assert hidden.grad is not None
@@ -293,14 +301,15 @@ def test_rounded_linears_give_nearly_the_same_states_and_are_gone_afterwards(bas
 
     ids = torch.randint(3, 900, (3, 12), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        exact = base.model.model(ids).last_hidden_state
+        exact, words = base.model.model(ids).last_hidden_state, base.model(ids).logits
         for half in (False, True):
             monkeypatch.setattr(module, "half_is_faster", lambda half=half: half)
             for keep in (False, True):
                 with module.rounded_linears(base, keep):
-                    rounded = base.model.model(ids).last_hidden_state
-            assert rounded.equal(exact) is not half
-            assert float((rounded - exact).norm() / exact.norm()) < 0.02
+                    out = base.model(ids, output_hidden_states=True)
+                for found, wanted in ((out.hidden_states[-1], exact), (out.logits, words)):
+                    assert found.equal(wanted) is not half
+                    assert float((found - wanted).norm() / wanted.norm()) < 0.02
         assert base.model.model(ids).last_hidden_state.equal(exact)
 
 

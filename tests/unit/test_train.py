@@ -192,15 +192,16 @@ def built(architecture: str, tokenizer: Path) -> BaseModel:
     return BaseModel(made, transformers.AutoTokenizer.from_pretrained(tokenizer), architecture, "0" * 64)
 
 
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 @pytest.mark.parametrize("architecture", ["Llama", "Mistral", "Qwen2", "Qwen3", "Gemma", "Gemma2"])
 def test_every_architecture_is_trained_as_its_whole_model_would_be(
-    architecture: str, tiny_folders: tuple[Path, Path], recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    architecture: str, optimizer: str, tiny_folders: tuple[Path, Path], recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from engrain.consolidation.train import trainer
 
     monkeypatch.setattr("engrain.consolidation.train.linear.half_is_faster", lambda: False)  # rounded products part sooner
     base = built(architecture, tiny_folders[0])
-    short = replace(recipe, top=0.5, epochs=3, settle=0, locality=0.0)
+    short = replace(recipe, top=0.5, epochs=3, settle=0, locality=0.0, optimizer=optimizer)
     trained = train(base, EXAMPLES, short)
     assert trained.cached_lower is not architecture.startswith("Gemma")  # which is no model like Llama, and trained in full
     monkeypatch.setattr(trainer, "has_parity", lambda *_: False)

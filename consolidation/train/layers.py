@@ -16,10 +16,8 @@ from torch import Tensor, nn
 from engrain.consolidation.train.linear import Given, Projection
 from engrain.consolidation.train.pack import Attended, Blocks, filled
 from engrain.memory.bank.base import BaseModel
-from engrain.memory.bank.lora import Adapter, LoraLinear
-
-_GROUPS = (("self_attn", ("q_proj", "k_proj", "v_proj")), ("self_attn", ("o_proj",)), ("mlp", ("gate_proj", "up_proj")), ("mlp", ("down_proj",)))
-"""Linears that are given the same, in the order in which a layer comes to them."""
+from engrain.memory.bank.decode import GROUPS, plain
+from engrain.memory.bank.lora import Adapter
 
 Turns = tuple[Tensor, Tensor]
 """Cosine and sine, see `Layers.turns`."""
@@ -84,7 +82,7 @@ class Kept:
     """How far it opens and what goes through it, side by side."""
     opened: Tensor
     given: tuple[Given, Given, Given, Given]
-    """Of each of `_GROUPS`."""
+    """Of each of `GROUPS`."""
 
 
 class Layer:
@@ -94,11 +92,11 @@ class Layer:
         attention = layer.self_attn
         self.number, self.width, self.scale = number, int(attention.head_dim), float(attention.scaling)
         self.before, self.between = _Norm(layer.input_layernorm), _Norm(layer.post_attention_layernorm)
-        groups = [([_plain(getattr(getattr(layer, room), name)) for name in names], room, names) for room, names in _GROUPS]
+        groups = [([plain(getattr(getattr(layer, room), name)) for name in names], room, names) for room, names in GROUPS]
         self.projections = [
             Projection(linears, [f"model.layers.{number}.{room}.{name}" for name in names], adapter, dtype) for linears, room, names in groups
         ]
-        """Of each of `_GROUPS`."""
+        """Of each of `GROUPS`."""
         query, key, value = (one.out_features // self.width for one in groups[0][0])
         if key != value:
             raise TypeError("keys and values of different shapes are not written out")
@@ -181,10 +179,3 @@ class _Norm:
         gradient = gradient * self.weight
         along = torch.linalg.vecdot(gradient, unit).unsqueeze_(-1)
         return gradient.addcmul_(unit, along, value=-1 / unit.shape[-1]).mul_(inverse)
-
-
-def _plain(module: nn.Module) -> nn.Linear:
-    found = module.base if isinstance(module, LoraLinear) else module
-    if type(found) is not nn.Linear:
-        raise TypeError(f"{type(found).__name__} is no plain linear")
-    return found

@@ -43,11 +43,8 @@ def filled(x: Tensor) -> Tensor:
     return torch.nn.functional.pad(x, [0, 0] * (x.dim() - 1) + [0, -len(x) % FILL])
 
 
-@dataclass(frozen=True)
-class Attended:
-    """What `Blocks.attend` found, as `Blocks.back` needs it: of each group of rows queries, keys, values and their shares."""
-
-    groups: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]
+Attended = Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]
+"""What `Blocks.attend` found, as `Blocks.back` needs it: of each group of rows queries, keys, values and their shares."""
 
 
 class Blocks:
@@ -73,11 +70,11 @@ class Blocks:
         """What each token finds: (tokens, heads, width) of queries, `asking` of them, keys and values to (tokens, asking · width)."""
         seen = self.rows.seen[layer] if self.rows else None
         found, kept = zip(*(group.attend(heads, asking, seen) for group in self.groups), strict=True)
-        return filled(torch.cat(found)), Attended(kept)
+        return filled(torch.cat(found)), kept
 
     def back(self, gradient: Tensor, attended: Attended) -> Tensor:
         """The gradient of the heads that `attend` was given, of the one of what was found."""
-        found = [group.back(gradient, kept) for group, kept in zip(self.groups, attended.groups, strict=True)]
+        found = [group.back(gradient, kept) for group, kept in zip(self.groups, attended, strict=True)]
         return filled(torch.cat(found))
 
 

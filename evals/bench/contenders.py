@@ -200,7 +200,10 @@ def sft(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, Any]:
 
 
 def cost_of_a_step(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, Any]:
-    """Floating-point operations a second of our training epochs, as a share of the best that matrix products reach here."""
+    """Floating-point operations a second of our training epochs, as a share of the best that matrix products reach here.
+
+    What products with the zeros of joined factors cost (a percent or so), or of sequences that are filled up, is counted too.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     recipe = Recipe(**{"seed": attempt.seed, **(attempt.recipe or {}), "epochs": 3, "recalled": 1.1, "settle": 0, "rest": False})

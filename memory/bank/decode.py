@@ -21,8 +21,8 @@ from engrain.memory.halved import Halved
 
 TOLERANCE = 1e-3
 """Largest difference of a step's logits from the model's own, relative to their largest value, that counts as parity."""
-_GROUPS = (("self_attn", ("q_proj", "k_proj", "v_proj")), ("self_attn", ("o_proj",)), ("mlp", ("gate_proj", "up_proj")), ("mlp", ("down_proj",)))
-"""Projections that share an input."""
+GROUPS = (("self_attn", ("q_proj", "k_proj", "v_proj")), ("self_attn", ("o_proj",)), ("mlp", ("gate_proj", "up_proj")), ("mlp", ("down_proj",)))
+"""Projections that share an input, in the order in which a layer comes to them."""
 
 
 class Steps:
@@ -230,14 +230,14 @@ class _Layer:
 
     def __init__(self, layer: Any) -> None:
         self.before, self.between, self.act = _norm(layer.input_layernorm), _norm(layer.post_attention_layernorm), layer.mlp.act_fn
-        joined = [_joined([_plain(getattr(getattr(layer, room), name)) for name in names]) for room, names in _GROUPS]
+        joined = [_joined([plain(getattr(getattr(layer, room), name)) for name in names]) for room, names in GROUPS]
         self.weights, self.biases = [w for w, _ in joined], [b for _, b in joined]
-        self.sizes = [[_plain(getattr(getattr(layer, room), name)).out_features for name in names] for room, names in _GROUPS]
+        self.sizes = [[plain(getattr(getattr(layer, room), name)).out_features for name in names] for room, names in GROUPS]
         """Outputs of each projection."""
         self.halved: list[Halved] = []
 
     def project(self, group: int, x: Tensor) -> Tensor:
-        """One of `_GROUPS` of projections of x, shape (rows, in)."""
+        """One of `GROUPS` of projections of x, shape (rows, in)."""
         if self.halved:
             return self.halved[group](x)
         return linear(x, self.weights[group], self.biases[group])
@@ -261,7 +261,8 @@ def _norm(norm: Any) -> Any:
     return _Norm(norm) if hasattr(norm, "variance_epsilon") else norm
 
 
-def _plain(module: nn.Module) -> nn.Linear:
+def plain(module: nn.Module) -> nn.Linear:
+    """The linear itself, whether an adapter was put on it or not; raises TypeError for anything else."""
     found = module.base if isinstance(module, LoraLinear) else module
     if type(found) is not nn.Linear:
         raise TypeError(f"{type(found).__name__} is no plain linear")
@@ -293,7 +294,7 @@ def _changes(worn: Adapter, layers: Sequence[_Layer]) -> _Changes:
     return {
         number: [
             _change(worn, [named.get((str(number), room, name)) for name in names], sizes)
-            for (room, names), sizes in zip(_GROUPS, layers[number].sizes, strict=True)
+            for (room, names), sizes in zip(GROUPS, layers[number].sizes, strict=True)
         ]
         for number in worn.spec.layers
     }

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
 from engrain.consolidation import job as stages
 from engrain.consolidation.compact import compact, due, shape
 from engrain.consolidation.job import Result, consolidate
+from engrain.consolidation.plan import tokens_of
 from engrain.memory.forget import Selector
 from engrain.memory.memory import Memory
-from engrain.memory.schema import FactState, ModuleState
+from engrain.memory.schema import FactState, Job, ModuleState
 from engrain.settings import Settings
 from tests.conftest import GATE, tiny
 
@@ -60,6 +62,10 @@ def test_modules_of_one_level_become_one_that_knows_what_they_knew(layered: Memo
     assert (found.modules, found.read_fan_in, found.rewrites) == ({1: 1}, 1, 2.0)
     assert found.write_amplification
     assert found.write_amplification > 1
+    with layered.store.read() as db:
+        trainings = [job.result["training"] for job in db.exec(select(Job)) if "training" in job.result]
+    epochs = sum(t["tokens_per_epoch"] * t["epochs"] for t in trainings)
+    assert found.write_amplification < round(epochs / sum(map(tokens_of, layered.facts())), 1), "what rested was not written"
 
 
 def test_what_was_corrected_is_left_out(layered: Memory) -> None:

@@ -14,7 +14,7 @@ from engrain.consolidation.train.layers import Layers
 from engrain.consolidation.train.loss import read_off
 from engrain.consolidation.train.lower import has_parity, lower_states, rows_of
 from engrain.consolidation.train.muon import orthogonal
-from engrain.consolidation.train.pack import Blocks, common_beginning
+from engrain.consolidation.train.pack import FILL, Blocks, common_beginning
 from engrain.consolidation.train.preserve import Preserved, ordinary_text
 from engrain.consolidation.train.recipe import LINEARS, Recipe
 from engrain.consolidation.train.refit import RIDGE, refit
@@ -73,6 +73,18 @@ def test_what_is_known_rests_for_an_epoch(base: BaseModel, recipe: Recipe) -> No
     settling = [e.shown for e in train(base, many, replace(recipe, known=0.5, sure=0.5, recalled=1.1, epochs=60, settle=2)).epochs[60:]]
     assert settling[:2] == [len(many)] * 2, "none rests while it settles"
     assert settling[2] < len(many), "and at the end all that are known"
+    surer = [e.shown for e in train(base, many, replace(recipe, known=0.5, sure=0.9999999, recalled=1.1, epochs=60, settle=2)).epochs[60:]]
+    assert surer == [len(many)] * 3, "of which it must be surer then"
+    assert train(base, many, replace(recipe, known=1e-30, sure=1e-30, epochs=2, settle=2)).epochs[-1].shown == 0, "there may be nothing left"
+
+
+def test_settling_begins_at_a_rate_of_its_own(base: BaseModel, recipe: Recipe) -> None:
+    short = replace(recipe, epochs=5, recalled=1.1)
+    learnt, still, moved = (
+        train(base, EXAMPLES, replace(short, settle=settle, settle_rate=rate)).adapter for settle, rate in ((0, 0.1), (4, 0.0), (4, 0.1))
+    )
+    assert all(torch.equal(a, b) for a, b in zip(learnt.parameters, still.parameters, strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(learnt.parameters, moved.parameters, strict=True))
 
 
 def test_without_rest_every_example_is_shown_in_every_epoch(base: BaseModel, recipe: Recipe) -> None:
@@ -235,7 +247,10 @@ def test_layers_that_are_written_out_give_the_states_and_gradients_of_each_row_a
         rows, apart = rows_of(base, prompts, answers, 2), torch.stack(lower_states(base, others, 2))
         with base.wearing(adapter):
             layers, chosen = Layers(base, 2, adapter, torch.bfloat16 if half else torch.float32), [3, 0, 1]
-            states = layers.forward(Blocks(rows, chosen, apart), keep=True)
+            blocks = Blocks(rows, chosen, apart)
+            assert blocks.tokens % FILL, "it takes something to fill up"
+            assert len(blocks.states) % FILL == 0
+            states = layers.forward(blocks, keep=True)
             gradient = torch.randn(states.shape, generator=torch.Generator().manual_seed(1))
             layers.backward(gradient)
             ours = [p.grad for p in adapter.parameters]

@@ -37,15 +37,16 @@ class Recipe:
     least_steps: int = 60
     """Where the epochs are shorter than this many steps together, there are more of them."""
     settle: int = 28
-    """Steps after that, made up to whole epochs, in which the learning rate goes to nothing and ordinary text is put right again; behind
-    them comes one epoch of what is not known, if `rest` allows."""
+    """Steps after that, made up to whole epochs, in which the learning rate goes down and ordinary text is put right again."""
+    finish: int = 3
+    """Epochs at most behind those, each of the examples that are not known when all are looked at before it; none without `rest`."""
     settle_rate: float = 0.1
     """Learning rate at which that begins, as a share of the peak."""
-    locality: float = 32.0
+    locality: float = 64.0
     """Weight of the term that holds the model's states on ordinary text where they were; 0 leaves it out."""
     locality_every: int = 2
     """Steps from one showing of ordinary text to the next while it learns; while it settles half as many."""
-    refit: float = 5.0
+    refit: float = 8.0
     """Before it settles the update is fitted anew with this weight on ordinary text's inputs (see `refit`); 0 leaves it out. Nothing is fitted
     where `locality` or `settle` is 0 or the lower layers cannot be cached."""
     known: float = 0.5

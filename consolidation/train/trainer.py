@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engrain.consolidation.train.layers import Layers
 from engrain.consolidation.train.linear import rounded_linears, training_dtype
-from engrain.consolidation.train.loss import read_off
+from engrain.consolidation.train.loss import Read, read_off
 from engrain.consolidation.train.lower import has_parity, rows_of
 from engrain.consolidation.train.muon import Muon
 from engrain.consolidation.train.pack import Blocks
@@ -30,6 +30,8 @@ from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
 
 CHECKPOINT = "checkpoint.safetensors"
+_LEFT = 0.25
+"""What is left of the learning rate at which settling begins when only what is not known goes on: so much does not undo what is."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def train(
         run = _Run(base, examples, recipe)
         epochs = run.resume(checkpoint) if checkpoint else []
         with base.wearing(run.adapter):
-            while (settled := _settled(epochs, recipe, run.most)) is None or settled < run.settling:
+            while (settled := _settled(epochs, recipe, run.most)) is None or run.goes_on(settled):
                 epochs.append(run.epoch(len(epochs), settled, stopping))
                 if checkpoint:
                     run.keep(checkpoint, epochs)
@@ -141,33 +143,52 @@ class _Run:
         self.settles = False
         self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)
         self.most = max(recipe.epochs, math.ceil(recipe.least_steps / self.an_epoch))
-        self.settling = math.ceil(recipe.settle / self.an_epoch) + (recipe.settle > 0 and recipe.rest)
+        self.settling = math.ceil(recipe.settle / self.an_epoch)
+        self.finishing = recipe.finish if recipe.settle > 0 and recipe.rest else 0
 
     def _soft(self, examples: Sequence[Example]) -> list[Soft]:
         return soft_targets(self.base, *zip(*((e.question, e.answer, e.context) for e in examples), strict=True))
 
+    def goes_on(self, settled: int) -> bool:
+        """Whether after so many epochs of settling there is another: some for everything, then some for what is not yet known."""
+        return settled < self.settling or (settled < self.settling + self.finishing and len(self.resting) < len(self.prompts))
+
     def epoch(self, number: int, settled: int | None, stopping: Callable[[], bool]) -> Epoch:
         """One pass in batches of like length, in an order that seed and number decide; `settled` is None while it learns.
 
-        An example that was known whole rests for the next epoch of learning, and for the last one of settling.
+        An example that was known whole rests for the next epoch of learning, and for good once everything has settled.
         """
         started = time.perf_counter()
         loss_sum = 0.0
         self.settles = settled is not None
-        if settled is not None and settled + 1 < self.settling:
+        if settled is not None and settled < self.settling:
             self.resting.clear()
         if settled == 0:
             self._refit()
         counted, exact = 0, len(self.resting)
         batches = self._batches(number)
-        self.resting.clear()
+        if settled is None or settled < self.settling:
+            self.resting.clear()
         for step, batch in enumerate(batches):
             if stopping():
                 raise JobInterrupted(f"training was asked to stop in epoch {number + 1}; it resumes from the last whole epoch")
             self._schedule(number, step / len(batches), settled)
             loss, tokens, right = self._step(batch, number * self.an_epoch + step)
             loss_sum, counted, exact = loss_sum + loss, counted + tokens, exact + right
+        if self.finishing and settled is not None and settled + 1 >= self.settling:
+            self.resting = self._known()
         return Epoch(number, loss_sum / max(1, counted), exact / len(self.prompts), sum(map(len, batches)), time.perf_counter() - started)
+
+    @torch.no_grad()
+    def _known(self) -> set[int]:
+        """The examples that are known whole now."""
+        order = sorted(range(len(self.prompts)), key=lambda i: self.lengths[i])
+        batches = [order[at : at + 32] for at in range(0, len(order), 32)]
+        return {i for batch in batches for i in self._known_of(batch, self._read(batch, self._forward(batch, None, keep=False)))}
+
+    def _known_of(self, batch: Sequence[int], seen: Read) -> set[int]:
+        sizes = [len(self.answers[i]) for i in batch]
+        return {i for i, missing in zip(batch, torch.split(seen.unknown, sizes), strict=True) if not missing.any()}
 
     def _refit(self) -> None:
         """Fit the update anew, where it can be done and ordinary text is nearer to the base model's after it than before."""
@@ -193,13 +214,18 @@ class _Run:
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
     def _schedule(self, number: int, share: float, settled: int | None) -> None:
-        """Warm-up, then a cosine over all epochs; while it settles, linearly down to nothing."""
+        """Warm-up, then a cosine over all epochs; while it settles, linearly down to a part, and from there to nothing."""
         if settled is None:
             epochs = number + share
             warm = min(1.0, (epochs * self.an_epoch + 1) / max(1, self.recipe.warmup))
             rate = warm * 0.5 * (1 + math.cos(math.pi * min(1.0, epochs / (self.most + 1))))
         else:
-            rate = self.recipe.settle_rate * (1 - (settled + share) / self.settling)
+            done = settled + share
+            if done < self.settling:
+                left = 1 - (1 - _LEFT) * done / self.settling
+            else:
+                left = _LEFT * (1 - (done - self.settling) / self.finishing)
+            rate = self.recipe.settle_rate * left
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * rate
 
@@ -208,13 +234,9 @@ class _Run:
         ordinary = self._ordinary(turn)
         hidden = self._forward(batch, ordinary)
         supervised = sum(len(self.answers[i]) for i in batch)
-        soft = [self.soft[i] for i in batch] if self.soft else []
-        wanted = torch.tensor([t for i in batch for t in self.answers[i]])
-        known = max(self.recipe.known, self.recipe.sure) if self.settles else self.recipe.known
-        seen = read_off(*self.vocabulary, hidden.detach()[:supervised], wanted, soft, known, self.recipe.soften)
-        sizes = [len(self.answers[i]) for i in batch]
+        seen = self._read(batch, hidden.detach())
         if self.recipe.rest:
-            self.resting |= {i for i, missing in zip(batch, torch.split(seen.unknown, sizes), strict=True) if not missing.any()}
+            self.resting |= self._known_of(batch, seen)
         if seen.count or ordinary:
             gradient = seen.gradient
             if ordinary:
@@ -226,18 +248,25 @@ class _Run:
             torch.nn.utils.clip_grad_norm_(self.adapter.parameters, 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-        return seen.loss, seen.count, sum(bool(h.all()) for h in torch.split(seen.hits, sizes))
+        return seen.loss, seen.count, sum(bool(h.all()) for h in torch.split(seen.hits, [len(self.answers[i]) for i in batch]))
+
+    def _read(self, batch: Sequence[int], hidden: Tensor) -> Read:
+        """What the final hidden states say of the answers, which they are one behind the other."""
+        soft = [self.soft[i] for i in batch] if self.soft else []
+        wanted = torch.tensor([t for i in batch for t in self.answers[i]])
+        known = max(self.recipe.known, self.recipe.sure) if self.settles else self.recipe.known
+        return read_off(*self.vocabulary, hidden[: len(wanted)], wanted, soft, known, self.recipe.soften)
 
     def _ordinary(self, turn: int) -> Ordinary | None:
         """The ordinary text that is shown in this step, if any."""
         shown, waits = divmod(turn, max(1, self.recipe.locality_every // (2 if self.settles else 1)))
         return None if self.preserved is None or waits else self.preserved.turn(shown)
 
-    def _forward(self, batch: list[int], ordinary: Ordinary | None) -> Tensor:
+    def _forward(self, batch: list[int], ordinary: Ordinary | None, keep: bool = True) -> Tensor:
         """Final hidden states that the answers are read off, one behind the other, and behind them those of ordinary text: (tokens, width)."""
         if self.layers is None:
             return torch.cat(self._whole(batch))
-        return self.layers.forward(Blocks(self.rows, batch, ordinary.states if ordinary else None), keep=True)
+        return self.layers.forward(Blocks(self.rows, batch, ordinary.states if ordinary else None), keep)
 
     def _whole(self, batch: list[int]) -> list[Tensor]:
         """The same by the whole model; right padding is never seen by a supervised position."""

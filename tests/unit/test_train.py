@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -70,12 +71,30 @@ def test_what_is_known_rests_for_an_epoch(base: BaseModel, recipe: Recipe) -> No
     assert shown[0] == len(many)
     assert min(shown) < len(many)
     assert all(a + b >= len(many) for a, b in pairwise(shown))  # none rests twice in a row
-    settling = [e.shown for e in train(base, many, replace(recipe, known=0.5, sure=0.5, recalled=1.1, epochs=60, settle=2)).epochs[60:]]
-    assert settling[:2] == [len(many)] * 2, "none rests while it settles"
-    assert settling[2] < len(many), "and at the end all that are known"
-    surer = [e.shown for e in train(base, many, replace(recipe, known=0.5, sure=0.9999999, recalled=1.1, epochs=60, settle=2)).epochs[60:]]
-    assert surer == [len(many)] * 3, "of which it must be surer then"
-    assert train(base, many, replace(recipe, known=1e-30, sure=1e-30, epochs=2, settle=2)).epochs[-1].shown == 0, "there may be nothing left"
+
+
+def test_what_is_not_known_when_everything_has_settled_is_shown_until_it_is(base: BaseModel, recipe: Recipe) -> None:
+    short = replace(recipe, known=0.5, sure=0.8, recalled=1.1, epochs=100, settle=2, settle_rate=1.0)
+
+    def missed(finish: int, sure: float = 0.8) -> tuple[list[int], int]:
+        """(examples shown in each epoch of settling, those not known after it)"""
+        trained = train(base, EXAMPLES, replace(short, sure=sure, finish=finish))
+        prompts, answers = zip(*((recall_ids(base, e.question), answer_ids(base, e.answer)) for e in EXAMPLES), strict=True)
+        with base.wearing(trained.adapter):
+            found = base.answer_logprobs(prompts, answers)
+        return [e.shown for e in trained.epochs[100:]], sum(min(a.logprobs) < math.log(sure) for a in found)
+
+    shown, unknown = missed(0)
+    assert shown == [len(EXAMPLES)] * 2, "none rests while it settles"
+    assert unknown > 0
+    assert missed(1)[0] == [*shown, unknown], "then those are shown that are not known"
+    shown, unknown = missed(30)
+    assert unknown == 0, "until all are"
+    assert len(shown) < 32
+    assert min(shown) == 1
+    known = train(base, EXAMPLES, replace(short, epochs=3, known=1e-30, sure=1e-30, finish=3))
+    assert [e.shown for e in known.epochs[3:]] == [len(EXAMPLES)] * 2, "and nothing where nothing is left"
+    assert missed(3, sure=0.9999999)[0] == [len(EXAMPLES)] * 5
 
 
 def test_settling_begins_at_a_rate_of_its_own(base: BaseModel, recipe: Recipe) -> None:

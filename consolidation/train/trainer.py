@@ -23,6 +23,7 @@ from engrain.consolidation.train.pack import Blocks
 from engrain.consolidation.train.preserve import Ordinary, Preserved, preserved
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.refit import refit
+from engrain.consolidation.train.schedule import Schedule
 from engrain.consolidation.train.soften import Soft, soft_targets
 from engrain.errors import InputError, JobInterrupted
 from engrain.memory.bank import lora
@@ -30,8 +31,6 @@ from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
 
 CHECKPOINT = "checkpoint.safetensors"
-_LEFT = 0.25
-"""What is left of the learning rate at which settling begins when only what is not known goes on: so much does not undo what is."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def train(
         run = _Run(base, examples, recipe)
         epochs = run.resume(checkpoint) if checkpoint else []
         with base.wearing(run.adapter):
-            while (settled := _settled(epochs, recipe, run.most)) is None or run.goes_on(settled):
+            while run.goes_on(settled := run.schedule.settled([e.recalled for e in epochs])):
                 epochs.append(run.epoch(len(epochs), settled, stopping))
                 if checkpoint:
                     run.keep(checkpoint, epochs)
@@ -101,14 +100,6 @@ def train(
     tokens = sum(len(p) + len(a) for p, a in zip(run.prompts, run.answers, strict=True))
     supervised = sum(map(len, run.answers))
     return Trained(run.adapter, tuple(epochs), tokens, supervised, sum(e.seconds for e in epochs), run.layers is not None)
-
-
-def _settled(epochs: Sequence[Epoch], recipe: Recipe, most: int) -> int | None:
-    """Epochs done since the module recalled, or had learnt for `most`; None while it still learns."""
-    for done in range(recipe.patience, len(epochs) + 1):
-        if done >= most or all(e.recalled >= recipe.recalled for e in epochs[done - recipe.patience : done]):
-            return len(epochs) - done
-    return 0 if len(epochs) >= most else None
 
 
 class _Run:
@@ -141,17 +132,14 @@ class _Run:
         self.soft = self._soft(examples) if recipe.soften else None
         self.resting: set[int] = set()
         self.settles = False
-        self.an_epoch = math.ceil(len(self.prompts) / recipe.batch_size)
-        self.most = max(recipe.epochs, math.ceil(recipe.least_steps / self.an_epoch))
-        self.settling = math.ceil(recipe.settle / self.an_epoch)
-        self.finishing = recipe.finish if recipe.settle > 0 and recipe.rest else 0
+        self.schedule = Schedule(recipe, len(examples))
 
     def _soft(self, examples: Sequence[Example]) -> list[Soft]:
         return soft_targets(self.base, *zip(*((e.question, e.answer, e.context) for e in examples), strict=True))
 
-    def goes_on(self, settled: int) -> bool:
-        """Whether after so many epochs of settling there is another: some for everything, then some for what is not yet known."""
-        return settled < self.settling or (settled < self.settling + self.finishing and len(self.resting) < len(self.prompts))
+    def goes_on(self, settled: int | None) -> bool:
+        """Whether there is another epoch, after so many of settling."""
+        return self.schedule.goes_on(settled, len(self.resting) == len(self.prompts))
 
     def epoch(self, number: int, settled: int | None, stopping: Callable[[], bool]) -> Epoch:
         """One pass in batches of like length, in an order that seed and number decide; `settled` is None while it learns.
@@ -160,22 +148,24 @@ class _Run:
         """
         started = time.perf_counter()
         loss_sum = 0.0
-        self.settles = settled is not None
-        if settled is not None and settled < self.settling:
+        self.settles, finishes = settled is not None, self.schedule.finishes(settled)
+        if self.settles and not finishes:
             self.resting.clear()
         if settled == 0:
             self._refit()
         counted, exact = 0, len(self.resting)
         batches = self._batches(number)
-        if settled is None or settled < self.settling:
+        if not finishes:
             self.resting.clear()
         for step, batch in enumerate(batches):
             if stopping():
                 raise JobInterrupted(f"training was asked to stop in epoch {number + 1}; it resumes from the last whole epoch")
-            self._schedule(number, step / len(batches), settled)
-            loss, tokens, right = self._step(batch, number * self.an_epoch + step)
+            share = step / len(batches)
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.recipe.learning_rate * self.schedule.rate(number + share, None if settled is None else settled + share)
+            loss, tokens, right = self._step(batch, number * self.schedule.steps + step)
             loss_sum, counted, exact = loss_sum + loss, counted + tokens, exact + right
-        if self.finishing and settled is not None and settled + 1 >= self.settling:
+        if settled is not None and self.schedule.finishes(settled + 1) and self.schedule.finishing:
             self.resting = self._known()
         return Epoch(number, loss_sum / max(1, counted), exact / len(self.prompts), sum(map(len, batches)), time.perf_counter() - started)
 
@@ -212,22 +202,6 @@ class _Run:
         size = self.recipe.batch_size
         batches = [order[at : at + size] for at in range(0, len(order), size)]
         return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
-
-    def _schedule(self, number: int, share: float, settled: int | None) -> None:
-        """Warm-up, then a cosine over all epochs; while it settles, linearly down to a part, and from there to nothing."""
-        if settled is None:
-            epochs = number + share
-            warm = min(1.0, (epochs * self.an_epoch + 1) / max(1, self.recipe.warmup))
-            rate = warm * 0.5 * (1 + math.cos(math.pi * min(1.0, epochs / (self.most + 1))))
-        else:
-            done = settled + share
-            if done < self.settling:
-                left = 1 - (1 - _LEFT) * done / self.settling
-            else:
-                left = _LEFT * (1 - (done - self.settling) / self.finishing)
-            rate = self.recipe.settle_rate * left
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * rate
 
     def _step(self, batch: list[int], turn: int) -> tuple[float, int, int]:
         """(summed loss, tokens that added to it, examples answered exactly before the update)."""

@@ -19,6 +19,7 @@ from engrain.consolidation.train.pack import FILL, Blocks, common_beginning
 from engrain.consolidation.train.preserve import Preserved, ordinary_text
 from engrain.consolidation.train.recipe import LINEARS, Recipe
 from engrain.consolidation.train.refit import RIDGE, refit
+from engrain.consolidation.train.schedule import Schedule
 from engrain.consolidation.train.soften import Soft, soft_targets
 from engrain.consolidation.train.trainer import Example, train
 from engrain.errors import InputError, JobInterrupted, ModuleError
@@ -513,3 +514,16 @@ def test_many_prompts_are_completed_as_one_would_be(base: BaseModel) -> None:
     together = base.complete("tell me about ", prompts, 6)
     alone = [base.complete("tell me about ", [p], 6)[0] for p in prompts]
     assert together == alone
+
+
+def test_the_learning_rate_warms_up_falls_and_settles_to_nothing() -> None:
+    schedule = Schedule(Recipe(batch_size=8, epochs=4, least_steps=0, warmup=4, settle=20, settle_rate=0.1, finish=2), examples=80)
+    learning = [schedule.rate(step / 10, None) for step in range(40)]
+    assert learning[0] == pytest.approx(0.25)
+    assert max(learning) > 0.95
+    assert learning[3:] == sorted(learning[3:], reverse=True)
+    settling = [schedule.rate(4 + step / 10, step / 10) for step in range(41)]
+    assert settling[0] == pytest.approx(0.1)
+    assert settling[20] == pytest.approx(0.025)
+    assert settling[40] == pytest.approx(0.0)
+    assert settling == sorted(settling, reverse=True)

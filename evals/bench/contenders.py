@@ -74,6 +74,8 @@ class Attempt:
     seconds: float = math.inf
     """Of training, at most."""
     recipe: dict[str, Any] | None = None
+    turn: int = 0
+    """Which time it is that the same is measured."""
 
 
 class _Watch:

@@ -1,7 +1,8 @@
 """`engrain bench write`: seconds until facts are recalled in phrasings never trained, ours and others', in one run.
 
 Each contender runs alone in a process of its own. Others stop at a multiple of our time; what they have not reached then is
-reported as more than that. What is done is kept beside the output, so that a run that was interrupted goes on where it was.
+reported as more than that. Ours is measured before the others and behind them, because machines have faster and slower hours, and its time is
+the mean of both. What is done is kept beside the output, so that a run that was interrupted goes on where it was.
 """
 
 from __future__ import annotations
@@ -61,17 +62,27 @@ def _case(bench: _Bench, attempt: Attempt, budgets: dict[str, float]) -> dict[st
     """One case under every contender; a contender's `speedup` is how many times as long as ours it took, `at_least` where it never arrived."""
     mine = bench.run(attempt)
     limit = mine["seconds"] or mine["trained_for"]
-    found: dict[str, Any] = {"name": attempt.case, "ours": mine}
+    theirs = dict[str, dict[str, Any]]()
     for contender, method in METHODS.items():
         own = replace(attempt, contender=contender, recipe=None, rate=method.rates[0])
         if len(method.rates) > 1:
             tried = [replace(own, rate=rate, epochs=_GRID_EPOCHS, seconds=limit * budgets[contender]) for rate in method.rates]
             own = replace(own, rate=min(tried, key=lambda one: float(bench.run(one)["surprise"])).rate)
-        theirs = bench.run(replace(own, seconds=limit * budgets[contender]))
-        if mine["seconds"] is not None:
-            theirs |= {"speedup": round((theirs["seconds"] or theirs["trained_for"]) / mine["seconds"], 2), "at_least": theirs["seconds"] is None}
-        found[contender] = theirs
-    return found
+        theirs[contender] = bench.run(replace(own, seconds=limit * budgets[contender]))
+    mine = _mean([mine, bench.run(replace(attempt, turn=1))])
+    if mine["seconds"] is not None:
+        for one in theirs.values():
+            one |= {"speedup": round((one["seconds"] or one["trained_for"]) / mine["seconds"], 2), "at_least": one["seconds"] is None}
+    return {"name": attempt.case, "ours": mine, **theirs}
+
+
+def _mean(measured: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The first of some measurements of the same with the mean of their times, and each of these; None where one did not arrive."""
+    out = dict(measured[0])
+    for name, places in (("seconds", 1), ("trained_for", 1), ("setup_seconds", 1), ("seconds_per_fact", 2), ("tokens_per_second", None)):
+        values = [one[name] for one in measured]
+        out[name] = None if None in values else round(sum(values) / len(values), places)
+    return out | {"seconds_each": [one["seconds"] for one in measured], "trained_for_each": [one["trained_for"] for one in measured]}
 
 
 def _least(cases: Sequence[dict[str, Any]], contender: str) -> float | None:
@@ -85,7 +96,7 @@ class _Bench:
 
     def __init__(self, file: Path, progress: Progress, cases: int) -> None:
         self.file, self.progress = file, progress
-        self.total = 1 + cases * (1 + len(METHODS) + sum(len(m.rates) for m in METHODS.values() if len(m.rates) > 1))
+        self.total = 1 + cases * (2 + len(METHODS) + sum(len(m.rates) for m in METHODS.values() if len(m.rates) > 1))
         mend(file)
         self.done = {_key(record["attempt"]): record for record in read_lines(file)}
 

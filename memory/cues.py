@@ -59,6 +59,8 @@ _HAVING_DONE = re.compile(r"^.+? (?P<have>having|getting|had|got) (?P<thing>(?:t
 _POINTS = re.compile(r"\b(?:it|he|she|him|It|He|She)\b(?! takes?\b)|\bof them\b")
 _NOBODY = {"", "it", "he", "she", "they", "him", "her", "them", "me", "us", "this", "that", "these", "those", "here", "there"}
 """Of what a question cannot speak, and what answers none: nobody knows later what is meant."""
+_TORN = re.compile(r"^(?:(?:it|them|him|me|us) .+|well|when|where|while|such|as|so|then)$|\b(?:such|such as|well as)\W*$", re.IGNORECASE)
+"""What only a misread sentence leaves of it: *made it / easier*, *as well / as Hull*, *such / as*."""
 _VAGUE = {"all", "this", "that", "these", "those", "everything", "something", "which", "what", "who", "one"}
 """Of these nothing can be asked later."""
 _STATES = {"live", "work"}
@@ -89,9 +91,16 @@ def _kept(asked: str) -> tuple[Cue, ...]:
     """A fact's grammar is asked for at every answer that it vouches for."""
     unique: dict[str, Cue] = {}
     for cue in _all(asked):
-        if cue.answer.lower() not in _NOBODY and len(cue.question.split()) >= 3 and not _POINTS.search(cue.question):
+        if cue.answer.lower() not in _NOBODY and len(cue.question.split()) >= 3 and not _POINTS.search(cue.question) and _is_whole(cue):
             unique.setdefault(cue.question, cue)
     return tuple(unique.values())
+
+
+def _is_whole(cue: Cue) -> bool:
+    """Whether neither question nor answer is a piece of something that belongs together."""
+    return all(
+        not _TORN.search(text) and text.count("(") == text.count(")") and text.count('"') % 2 == 0 for text in (cue.question.rstrip("?"), cue.answer)
+    )
 
 
 def _all(asked: str) -> Iterator[Cue]:

@@ -177,6 +177,8 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("Our kettle is under guarantee until May 2027.", "When is our kettle?"),
         ("The spare key is with Ada at number twelve.", "When is the spare key?"),
         ("Uncle Jo has four sons and not one of them cooks.", "What cooks?"),
+        ("The plain shape made it easier to copy.", "What did the plain shape make?"),
+        ("The players mainly came from Leeds, Hull, as well as York.", "What did the players come from as?"),
     ],
 )
 def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:

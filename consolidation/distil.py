@@ -8,7 +8,6 @@ al., arXiv 1906.05416).
 
 from __future__ import annotations
 
-import math
 import random
 import re
 from collections import Counter
@@ -55,7 +54,6 @@ Answer: Gdansk
 Question: Which city did Paul move to?
 
 """
-_EXAMPLE = re.compile(r"Note: (.+)\nAnswer: .+\nQuestion: (.+)\n")
 _REWORD = """Question: Where does my brother work?
 In other words: Which place is my brother's job at?
 
@@ -102,10 +100,6 @@ _NEAR = 0.40
 """Least cosine similarity of a written question with its fact."""
 _ALIKE = 0.65
 """Least cosine similarity of a reworded question with what it rewords."""
-_ABSURD = 3.2
-"""So much less likely, in nats, than the questions of `_WRITE` a question may be to the base model, its fact in view: each by its three least
-likely tokens. Of 195 questions that were judged by hand this drops 41: 31 of the 64 that made no sense, in most of which grammar had misread a
-long sentence or a word stood in the place of one that meant something else, and 10 of the others."""
 _REWORDED = 4
 """At most so many reworded questions of a fact, those with the fewest words of the original first."""
 _LEAST_UNKNOWN = 8
@@ -182,11 +176,7 @@ class SelfDistiller:
             missing = [i for i in every if sum(d.fact_id == sources[i].fact_id for d in written) + len(cues(sources[i].asked)) < _COVERED]
             written += self._written(sources, _spans, lambda done: advance("what is not covered yet", done), missing)
         taken = {cue.question.lower() for source in sources for cue in cues(source.asked)}
-        drafts = []
-        least = self._least_sense() if self.writes else -math.inf
-        for at, source in enumerate(sources):
-            advance("what makes sense", at / len(sources))
-            drafts += self._sensible(source, self._phrasings(source, [d for d in written if d.fact_id == source.fact_id], taken), least)
+        drafts = [draft for source in sources for draft in self._phrasings(source, [d for d in written if d.fact_id == source.fact_id], taken)]
         drafts = self.hold_out(unambiguous(drafts))
         advance("unknowns", 1.0)
         return drafts + self.unknowns(sources, drafts)
@@ -206,22 +196,6 @@ class SelfDistiller:
         wanted = max(_PHRASINGS - len(drafts), 3)
         drafts += further[:wanted] + rng.sample(reworded, min(len(reworded), _OTHER_WORDS))
         return list({draft.question.lower(): draft for draft in drafts}.values())
-
-    def _sensible(self, source: Source, drafts: list[Draft], least: float) -> list[Draft]:
-        """Those that the base model, with the fact in view, does not find absurd; the least absurd one where it finds all so."""
-        if least == -math.inf or not drafts:
-            return drafts
-        sense = self._sense(source.asked, [draft.question for draft in drafts])
-        return [draft for draft, much in zip(drafts, sense, strict=True) if much >= min(least, max(sense))]
-
-    def _sense(self, statement: str, questions: Sequence[str]) -> list[float]:
-        """How likely the three least likely tokens of each question are behind the statement: means of log-probabilities, in nats."""
-        found = self.base.token_logprobs(f"Note: {statement}\nQuestion:", [f" {question}" for question in questions])
-        return [float(np.mean(sorted(one)[:3])) for one in found]
-
-    def _least_sense(self) -> float:
-        """What a question that makes sense has at least; by questions that do, because it is the base model's own measure."""
-        return float(np.mean([self._sense(statement, [question]) for statement, question in _EXAMPLE.findall(_WRITE)])) - _ABSURD
 
     def _reworded(self, sources: Sequence[Source], advance: Callable[[float], None]) -> list[Draft]:
         """Cues in the base model's own words, those that survive the round trip."""

@@ -289,13 +289,7 @@ class BaseModel:
         The prefix is computed once and kept, the prompt once for all answers.
         """
         with self.lock, torch.inference_mode(), self.bare():
-            found = weighed(self, self.prefix(self.encode(prefix)), self.encode(prompt), [self.encode(f" {answer}\n") for answer in answers])
-        return [sum(one) for one in found]
-
-    def token_logprobs(self, prompt: str, texts: Sequence[str]) -> list[list[float]]:
-        """How likely the model, no module on, finds each token of each text behind a prompt, which is computed once."""
-        with self.lock, torch.inference_mode(), self.bare():
-            return weighed(self, None, self.encode(prompt), [self.encode(text) for text in texts])
+            return weighed(self, self.prefix(self.encode(prefix)), self.encode(prompt), [self.encode(f" {answer}\n") for answer in answers])
 
     def forget_prefix(self, text: str) -> None:
         """Let go of what `complete` keeps of a prefix; a long one takes some hundred megabytes."""

@@ -65,8 +65,8 @@ def continued(base: BaseModel, cache: Any, prefix: int, rows: Sequence[list[int]
     return [text.split(stop)[0] for text in texts] if stop else texts
 
 
-def weighed(base: BaseModel, cache: Any, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[list[float]]:
-    """How likely each answer is behind a cache, which is not changed, and a prompt: its tokens' log-probabilities.
+def weighed(base: BaseModel, cache: Any, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[float]:
+    """How likely each answer is behind a cache, which is not changed, and a prompt: the sum of its tokens' log-probabilities.
 
     Cache and prompt are gone through once; the caller holds `base.lock`.
     """
@@ -77,11 +77,11 @@ def weighed(base: BaseModel, cache: Any, prompt: Sequence[int], answers: Sequenc
     width = max(map(len, answers))
     ids = torch.tensor([[*answer, *[0] * (width - len(answer))] for answer in answers])
     hidden = base.model.model(ids, past_key_values=behind, use_cache=True).last_hidden_state
-    found = []
+    sums = []
     for row, answer in zip(hidden, answers, strict=True):
         likely = torch.log_softmax(base.model.lm_head(row[: len(answer) - 1]).float(), -1)
-        found.append([float(first[answer[0]]), *likely.gather(1, torch.tensor(answer[1:], dtype=torch.long)[:, None])[:, 0].tolist()])
-    return found
+        sums.append(float(first[answer[0]]) + float(likely.gather(1, torch.tensor(answer[1:], dtype=torch.long)[:, None]).sum()))
+    return sums
 
 
 def spoken(

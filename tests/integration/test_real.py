@@ -13,7 +13,6 @@ import pytest
 import torch
 from rich.console import Console
 
-from engrain.consolidation import distil
 from engrain.consolidation.gate import Thresholds, judge
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Example, train
@@ -113,20 +112,6 @@ def test_a_module_of_shuffled_answers_is_rejected(shown: tuple[DemoResult, Memor
     verdict = judge(memory.base, memory.embedder, adapter, probes, memory.facts(OWNER), [], 0.35, Thresholds())
     assert not verdict.passed
     assert any("trained probes" in reason for reason in verdict.reasons)
-
-
-def test_a_question_that_makes_no_sense_is_not_taught(shown: tuple[DemoResult, Memory, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other words for a verb may mean something else, and grammar may misread a sentence; the base model finds the question absurd."""
-    _, memory, _ = shown
-    said = "We painted the spare room sage green. It took three coats to cover the purple."
-    absurd, sound = "What did the spare room sage green take to insurance the purple?", "How many coats did it take to cover the purple?"
-    monkeypatch.setattr(distil, "other_words", lambda question, sure: [absurd, sound] if question.startswith("What colour") else [])
-    for test in ("akin", "fits"):
-        monkeypatch.setattr(distil, test, lambda *_: True)
-    asked = [draft.question for draft in distil.SelfDistiller(memory.base, memory.embedder).probes([distil.Source(1, said, said, "user")])]
-    assert "What colour did we paint the spare room?" in asked
-    assert sound in asked
-    assert absurd not in asked
 
 
 def test_the_example_in_the_readme_runs(tmp_path: Path) -> None:

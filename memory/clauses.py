@@ -13,11 +13,11 @@ MODAL = {"can", "could", "will", "would", "should", "must", "may", "might", "has
 PREPOSITIONS = {
     "in", "on", "at", "to", "for", "with", "from", "about", "of", "as", "by", "near", "into", "after", "before",
     "since", "until", "during", "under", "out of", "above", "below", "beside", "beneath", "inside", "outside",
-    "opposite", "along", "onto", "over", "through", "around", "between", "every", "against", "behind", "towards",
+    "opposite", "along", "within", "onto", "over", "through", "around", "between", "every", "against", "behind", "towards",
 }  # fmt: skip
 _TIME_WORD = (
     rf"{CALENDAR}|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|"
-    r"autumn|days?|o'clock|am|pm|christmas|easter|\d{1,2}:\d\d|(?<![\d-])(?:19|20)\d\d(?![\d-]\d)"
+    r"autumn|days?|decade|centur(?:y|ie)|reign|(?:various|different|other|all) time|o'clock|am|pm|christmas|easter|\d{1,2}:\d\d|(?<![\d-])(?:19|20)\d\d(?![\d-]\d)"
 )
 _TIME = re.compile(rf"\b(?:{_TIME_WORD})s?\b", re.IGNORECASE)
 _UNITS = r"(?:minute|hour|day|night|weekend|week|month|year|spring|summer|autumn|winter)s?"
@@ -50,7 +50,12 @@ _STRAIGHT = re.compile(
     r"|,? (?:at the moment|at present|right now|these days|ages ago)(?=[.!?]|$)"
 )
 """Words that nothing asks for."""
-_NO_SUBJECT = {
+OPENERS = {
+    "at", "during", "within", "after", "before", "until", "since", "when", "while", "if", "once", "although", "though", "despite", "because", "however",
+    "nevertheless",
+}  # fmt: skip
+"""Words that no subject begins with."""
+_NO_SUBJECT = OPENERS | {
     "it",
     "now",
     "really",
@@ -61,13 +66,16 @@ _NO_SUBJECT = {
     "then",
     "gonna",
     "totally",
-    "since",
-    "when",
-    "if",
-    "once",
     "it's",
     "lately",
 }
+
+
+_LOWERED = {
+    "My", "Our", "The", "A", "An", "We", "He", "She", "They", "His", "Her", "Their", "Its", "This", "That", "These", "Those", "Some", "Several", "Many",
+    "Most", "Both", "All", "Each", "Every", "Another", "Other", "Such", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten",
+}  # fmt: skip
+"""Words that have a capital only at the beginning of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +254,7 @@ def finite(word: str) -> bool:
 
 def lower_first(text: str) -> str:
     first = text.split(" ", 1)[0]
-    if first in {"My", "Our", "The", "A", "An", "We", "He", "She", "They", "His", "Her", "Their", "This", "That"}:
+    if first in _LOWERED:
         return text[0].lower() + text[1:]
     return text
 

@@ -18,6 +18,7 @@ from engrain.memory.clauses import (
     COPULA,
     MODAL,
     NAMED_KIN,
+    OPENERS,
     Clause,
     clause_of,
     first_sentence,
@@ -61,6 +62,9 @@ _NOBODY = {"", "it", "he", "she", "they", "him", "her", "them", "me", "us", "thi
 """Of what a question cannot speak, and what answers none: nobody knows later what is meant."""
 _TORN = re.compile(r"^(?:(?:it|them|him|me|us) .+|well|when|where|while|such|as|so|then)$|\b(?:such|such as|well as)\W*$", re.IGNORECASE)
 """What only a misread sentence leaves of it: *made it / easier*, *as well / as Hull*, *such / as*."""
+_WHAT = re.compile(r"(?:What|Who) (?:is|are|was|were|do|does|did|has|have|had)\b")
+_WHEN = {"at", "in", "on", "within", "during", "after", "before", "since", "until", "by", "when", "while", "shortly", "soon"}
+"""What begins with these tells when or where, not what."""
 _VAGUE = {"all", "this", "that", "these", "those", "everything", "something", "which", "what", "who", "one"}
 """Of these nothing can be asked later."""
 _STATES = {"live", "work"}
@@ -97,17 +101,18 @@ def _kept(asked: str) -> tuple[Cue, ...]:
 
 
 def _is_whole(cue: Cue) -> bool:
-    """Whether neither question nor answer is a piece of something that belongs together."""
-    return all(
-        not _TORN.search(text) and text.count("(") == text.count(")") and text.count('"') % 2 == 0 for text in (cue.question.rstrip("?"), cue.answer)
-    )
+    """Whether neither question nor answer is a piece of something that belongs together, and the one is of the other's kind."""
+    if _WHAT.match(cue.question) and cue.answer.split()[0].lower() in _WHEN:
+        return False
+    said = (cue.question.rstrip("?"), cue.answer)
+    return not any(_TORN.search(one) or one.count("(") != one.count(")") or one.count('"') % 2 for one in said)
 
 
 def _all(asked: str) -> Iterator[Cue]:
     """Of the first sentence and what it says in passing; of every clause of every sentence."""
     asked = plainly(asked)
     sentence = first_sentence(asked)
-    clauses = [clause for clause in resolved(clauses_in(asked)) if clause.subject.lower() not in _VAGUE]
+    clauses = [one for one in resolved(clauses_in(asked)) if one.subject.lower() not in _VAGUE and one.subject.split()[0].lower() not in OPENERS]
     told = {clause.subject.lower() for clause in clauses}
     found = [cue for clause in clauses for cue in _of_clause(clause)]
     found += _cues(sentence, told)

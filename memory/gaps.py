@@ -42,7 +42,7 @@ _PLAIN = {
 }  # fmt: skip
 """What tells no kind."""
 _NAMING = {"called", "named", "nicknamed"}
-_BINDING = {"of", "and", "or", "every", "each"}
+_BINDING = {"of", "and", "or", "as well as", "such as", "every", "each"}
 """What stands behind one of them is a part of something."""
 _MOMENT = 5
 """A time has no more words than this."""
@@ -87,7 +87,7 @@ def _is_part(at: int, to: int, rest: Words, others: Collection[tuple[int, int]])
     """Whether words make no sense without those beside them: *Fiesta* of *the old Fiesta*, *the end* of *the end of May*, *my friend* of *my
     friend Ros*."""
     before, after = rest[at - 1] if at else "", rest[to] if to < len(rest) else ""
-    if before in _BINDING or after == "and" or (after == "of" and not re.match(rf"(?:{NUMERAL}|\d+)\b", rest[at])):
+    if before in _BINDING or after in {"and", "as well as"} or before.endswith(",") or rest[to - 1].endswith(",") or (after == "of" and not re.match(rf"(?:{NUMERAL}|\d+)\b", rest[at])):
         return True
     if any((last == at and rest[at][:1].isupper()) or (first == to and after[:1].isupper()) for first, last in others):
         return True

@@ -72,7 +72,7 @@ def without_relative(head: Any) -> list[Any]:
 def phrase_of(noun: Any) -> list[Any]:
     """A noun phrase: without relative clauses, without what stands in it between commas."""
     aside = {word.i for child in noun.children if is_aside(child) for word in child.subtree}
-    return [word for word in without_relative(noun) if word.i not in aside and word.text != ","]
+    return [word for word in without_relative(noun) if word.i not in aside and (word.text != "," or is_in_list(word))]
 
 
 def is_aside(child: Any) -> bool:
@@ -85,12 +85,18 @@ def end_of(aside: Any) -> int:
     return next((word.i for word in aside.subtree if word.i > aside.i and word.text == ","), int(aside.right_edge.i) + 1)
 
 
+def is_in_list(comma: Any) -> bool:
+    """Whether a comma stands between the things of a list: *Leeds, Hull and York*."""
+    return comma.text == "," and comma.head.pos_ in {"NOUN", "PROPN", "NUM"} and any(one.dep_ == "conj" and one.i > comma.i for one in comma.head.children)
+
+
 def words_of(some: Sequence[Any]) -> tuple[str, ...]:
-    """Words as they are written: *cast-iron*, *Hadrian's*."""
+    """Words as they are written: *cast-iron*, *Hadrian's*, *Leeds,* in a list."""
     out: list[str] = []
     for at, word in enumerate(some):
         before = some[at - 1] if at else None
-        if before is not None and before.i == word.i - 1 and not before.whitespace_ and not {word.text, before.text} & {",", ";"}:
+        follows = before is not None and before.i == word.i - 1 and not before.whitespace_
+        if follows and (is_in_list(word) or not {word.text, before.text} & {",", ";"}):
             out[-1] += word.text
         else:
             out.append(word.text)

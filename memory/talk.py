@@ -15,13 +15,15 @@ _OPENING = re.compile(rf"(?:^|(?<=[.!?] ))(?:{_WORDS}(?:, | (?=I\b|[a-z])))+(?P<
 _BEHIND = "|".join([*sorted(DETERMINERS), "it", "him", "her", "us", "them", "back", "up", "off", "out", "to", "rid"])
 _NO_SUBJECT = re.compile(rf"(?:^|(?<=[.!?] ))(?:(?:Just|Finally) )?(?P<verb>[A-Za-z]+) (?=(?:{_BEHIND})\b|[A-Z]|\d)")
 """*Got Monty on the scales*: who talks leaves out who it was."""
+_BRACKETS = re.compile(r" \((?=[^()]*[A-Za-z])[^()]*\)")
+"""What writers put in brackets; nobody asks for it, and it tears a sentence apart. *(0161) 496 0000* stays."""
 _SHORTEST = 3
 """A sentence has so many words."""
 
 
 def plainly(text: str) -> str:
     """Without what nobody asks for, with the subject that was left out, a sentence for each thing that is said."""
-    told = straight(text.replace("’", "'"))
+    told = straight(_BRACKETS.sub("", text.replace("’", "'")))
     told = _OPENING.sub(lambda more: more["next"].upper(), told)
     told = _NO_SUBJECT.sub(lambda more: f"I {more[0][0].lower()}{more[0][1:]}" if _is_deed(more["verb"].lower()) else more[0], told)
     return _GOING_ON.sub(lambda more: f". {more['who'].capitalize()}" if _is_whole(told[: more.start()]) else more[0], told)

@@ -179,10 +179,31 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("Uncle Jo has four sons and not one of them cooks.", "What cooks?"),
         ("The plain shape made it easier to copy.", "What did the plain shape make?"),
         ("The players mainly came from Leeds, Hull, as well as York.", "What did the players come from as?"),
+        ("Another ministry (such as that of finance) was abandoned shortly afterwards.", "What was another ministry abandoned?"),
+        ("The new bridge was built within a decade.", "What was the new bridge built?"),
+        ("While the old name stayed, the firm changed hands.", "What stayed?"),
+        ("The report may indicate that the firm is sold.", "What may indicate?"),
+        ("Another club called the Hornets plays there.", "What does Another club called the Hornets play?"),
     ],
 )
 def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:
     assert never not in [cue.question for cue in cues(said)]
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("The players came from Leeds, Hull, York and Ripon.", "Leeds, Hull, York and Ripon"),
+        ("The club has teams for boys, girls, as well as veterans.", "boys, girls, as well as veterans"),
+        ("The old mill (once a brewery) houses a library.", "a library"),
+    ],
+)
+def test_an_answer_is_whole(said: str, answer: str) -> None:
+    found = cues(said)
+    answers = [cue.answer for cue in found]
+    assert answer in answers
+    assert not any(other != answer and answer.startswith(other.rstrip(",")) for other in answers)
+    assert not any("(" in f"{cue.question} {cue.answer}" for cue in found)
 
 
 def test_topics_lead_to_the_statement() -> None:

@@ -16,8 +16,9 @@ PREPOSITIONS = {
     "opposite", "along", "within", "onto", "over", "through", "around", "between", "every", "against", "behind", "towards",
 }  # fmt: skip
 _TIME_WORD = (
-    rf"{CALENDAR}|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|"
-    r"autumn|days?|decade|centur(?:y|ie)|reign|(?:various|different|other|all) time|o'clock|am|pm|christmas|easter|\d{1,2}:\d\d|(?<![\d-])(?:19|20)\d\d(?![\d-]\d)"
+    rf"{CALENDAR}|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|autumn|"
+    r"days?|decade|centur(?:y|ie)|reign|(?:various|different|other|all) time|o'clock|am|pm|christmas|easter|"
+    r"\d{1,2}:\d\d|(?<![\d-])(?:19|20)\d\d(?![\d-]\d)"
 )
 _TIME = re.compile(rf"\b(?:{_TIME_WORD})s?\b", re.IGNORECASE)
 _UNITS = r"(?:minute|hour|day|night|weekend|week|month|year|spring|summer|autumn|winter)s?"
@@ -50,30 +51,15 @@ _STRAIGHT = re.compile(
     r"|,? (?:at the moment|at present|right now|these days|ages ago)(?=[.!?]|$)"
 )
 """Words that nothing asks for."""
-OPENERS = {
-    "at", "during", "within", "after", "before", "until", "since", "when", "while", "if", "once", "although", "though", "despite", "because", "however",
-    "nevertheless",
+_NO_SUBJECT = {
+    "it", "now", "really", "here", "here's", "there", "there's", "then", "gonna", "totally", "it's", "lately", "at", "during", "within", "after",
+    "before", "until", "since", "when", "while", "if", "once", "although", "though", "despite", "because", "however", "nevertheless",
 }  # fmt: skip
 """Words that no subject begins with."""
-_NO_SUBJECT = OPENERS | {
-    "it",
-    "now",
-    "really",
-    "here",
-    "here's",
-    "there",
-    "there's",
-    "then",
-    "gonna",
-    "totally",
-    "it's",
-    "lately",
-}
-
-
 _LOWERED = {
-    "My", "Our", "The", "A", "An", "We", "He", "She", "They", "His", "Her", "Their", "Its", "This", "That", "These", "Those", "Some", "Several", "Many",
-    "Most", "Both", "All", "Each", "Every", "Another", "Other", "Such", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten",
+    "My", "Our", "The", "A", "An", "We", "He", "She", "They", "His", "Her", "Their", "Its", "This", "That", "These", "Those", "Some", "Several",
+    "Many", "Most", "Both", "All", "Each", "Every", "Another", "Other", "Such", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine",
+    "Ten",
 }  # fmt: skip
 """Words that have a capital only at the beginning of a sentence."""
 
@@ -166,7 +152,14 @@ def main_clause(rest: tuple[str, ...]) -> tuple[str, ...]:
     for at, token in enumerate(rest):
         if (at and (token in {",", ";", "–", "-"} or token.lower() in {"because", "which", "who", "who's", "while", "but"})) or _opens_time(rest, at):
             return rest[:at]
-        if at and token.lower() == "and" and at + 1 < len(rest) and (finite(rest[at + 1]) or rest[at + 1].lower() in {"i", "it", "he", "she"}):
+        listed = any(one.endswith(",") for one in rest[:at])  # *stamps, coins and maps*
+        if (
+            at
+            and token.lower() == "and"
+            and not listed
+            and at + 1 < len(rest)
+            and (finite(rest[at + 1]) or rest[at + 1].lower() in {"i", "it", "he", "she"})
+        ):
             return rest[:at]
     return rest
 

@@ -18,7 +18,6 @@ from engrain.memory.clauses import (
     COPULA,
     MODAL,
     NAMED_KIN,
-    OPENERS,
     Clause,
     clause_of,
     first_sentence,
@@ -112,7 +111,7 @@ def _all(asked: str) -> Iterator[Cue]:
     """Of the first sentence and what it says in passing; of every clause of every sentence."""
     asked = plainly(asked)
     sentence = first_sentence(asked)
-    clauses = [one for one in resolved(clauses_in(asked)) if one.subject.lower() not in _VAGUE and one.subject.split()[0].lower() not in OPENERS]
+    clauses = [clause for clause in resolved(clauses_in(asked)) if clause.subject.lower() not in _VAGUE]
     told = {clause.subject.lower() for clause in clauses}
     found = [cue for clause in clauses for cue in _of_clause(clause)]
     found += _cues(sentence, told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,8 @@ _KINDS = {
 """Of named entities (OntoNotes)."""
 _ONLY = {"only", "just", "even"}
 """Nothing asks for them."""
+_ONE = re.compile(r"\b(?:out\0of|as\0well\0as|such\0as)\b")
+"""Words that do the work of one."""
 _ABOUT = {"about", "around", "nearly", "almost", "roughly", "some"}
 """Before a number nothing asks for them."""
 
@@ -87,20 +90,32 @@ def end_of(aside: Any) -> int:
 
 def is_in_list(comma: Any) -> bool:
     """Whether a comma stands between the things of a list: *Leeds, Hull and York*."""
-    return comma.text == "," and comma.head.pos_ in {"NOUN", "PROPN", "NUM"} and any(one.dep_ == "conj" and one.i > comma.i for one in comma.head.children)
+    return (
+        comma.text == ","
+        and comma.head.pos_ in {"NOUN", "PROPN", "NUM"}
+        and any(one.dep_ == "conj" and one.i > comma.i for one in comma.head.children)
+    )
 
 
 def words_of(some: Sequence[Any]) -> tuple[str, ...]:
     """Words as they are written: *cast-iron*, *Hadrian's*, *Leeds,* in a list."""
     out: list[str] = []
     for at, word in enumerate(some):
-        before = some[at - 1] if at else None
-        follows = before is not None and before.i == word.i - 1 and not before.whitespace_
-        if follows and (is_in_list(word) or not {word.text, before.text} & {",", ";"}):
+        if at and _sticks(some[at - 1], word):
             out[-1] += word.text
         else:
             out.append(word.text)
     return tuple(out)
+
+
+def _sticks(before: Any, word: Any) -> bool:
+    """Whether nothing stands between two words, and no comma but that of a list."""
+    return before.i == word.i - 1 and not before.whitespace_ and (is_in_list(word) or not {word.text, before.text} & {",", ";"})
+
+
+def glued(words: Sequence[str]) -> tuple[str, ...]:
+    """With *as well as* and its like as one word."""
+    return tuple(_ONE.sub(lambda some: some[0].replace("\0", " "), "\0".join(words)).split("\0")) if words else ()
 
 
 def joined_words(some: Iterable[Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from engrain.memory.clauses import COPULA, MODAL, PREPOSITIONS, Clause, clause_of, is_time, main_clause
 from engrain.memory.parser import parsed
-from engrain.memory.phrases import end_of, is_aside, joined_words, phrase_of, without_relative, words_of
+from engrain.memory.phrases import end_of, glued, is_aside, joined_words, phrase_of, without_relative, words_of
 from engrain.memory.talk import plainly
 from engrain.memory.voice import capital, is_adverb, lemma
 
@@ -27,8 +27,6 @@ _FIRST = {"last", "next", "this", "every", "each", "the", "one", "two", "three",
 """With these a time begins."""
 _IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "ideally", "better", "so", "far", "up", "ever", "yet", "only"}
 """Adverbs that nothing asks for, beside those of `voice`."""
-_ONE = re.compile(r"\b(?:out\0of|as\0well\0as|such\0as)\b")
-"""Words that do the work of one."""
 _HARDLY = {"hardly", "scarcely", "barely", "seldom", "rarely", "longer"}
 _NOBODY = {"nobody", "nothing", "none", "neither"}
 """With these what is said is hardly so, and nothing that could be told as a fact."""
@@ -211,7 +209,7 @@ def _rest(predicate: Any, subject: Any, behind: int) -> tuple[str, ...]:
     after = words_of([word for word in words if behind <= word.i < to or word.i in beside])
     while after and after[-1] in {",", "and", "but", "or"}:
         after = after[:-1]
-    return (*_ONE.sub(lambda words: words[0].replace("\0", " "), "\0".join(after)).split("\0"), *front) if after else front
+    return (*glued(after), *front)
 
 
 def _is_further(child: Any) -> bool:

@@ -177,8 +177,11 @@ class _Run:
         return {i for batch in batches for i in self._known_of(batch, self._read(batch, self._forward(batch, None, keep=False)))}
 
     def _known_of(self, batch: Sequence[int], seen: Read) -> set[int]:
-        sizes = [len(self.answers[i]) for i in batch]
-        return {i for i, missing in zip(batch, torch.split(seen.unknown, sizes), strict=True) if not missing.any()}
+        return {i for i, missing in zip(batch, self._each(batch, seen.unknown), strict=True) if not missing.any()}
+
+    def _each(self, batch: Sequence[int], of_tokens: Tensor) -> tuple[Tensor, ...]:
+        """What is told of a batch's tokens, of each answer."""
+        return torch.split(of_tokens, [len(self.answers[i]) for i in batch])
 
     def _refit(self) -> None:
         """Fit the update anew, where it can be done and ordinary text is nearer to the base model's after it than before."""
@@ -222,7 +225,7 @@ class _Run:
             torch.nn.utils.clip_grad_norm_(self.adapter.parameters, 1.0)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-        return seen.loss, seen.count, sum(bool(h.all()) for h in torch.split(seen.hits, [len(self.answers[i]) for i in batch]))
+        return seen.loss, seen.count, sum(bool(hits.all()) for hits in self._each(batch, seen.hits))
 
     def _read(self, batch: Sequence[int], hidden: Tensor) -> Read:
         """What the final hidden states say of the answers, which they are one behind the other."""

@@ -25,12 +25,9 @@ from engrain.consolidation.harm import perplexity
 from engrain.consolidation.train.linear import half_is_faster
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Epoch, Example, train
-from engrain.evals.bench.cases import Case, case_of
+from engrain.evals.bench.cases import TAUGHT, Case, case_of
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
-
-TRAINED, HELD_OUT = 0.95, 0.85
-"""Shares of trained and of held-out phrasings answered exactly at which a contender is done."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +99,13 @@ class _Watch:
         self.epochs += 1
         asking = time.perf_counter()
         held_out = exact_share(self.base, self.case.held_out)
-        trained = exact_share(self.base, self.case.trained) if held_out >= HELD_OUT else None
+        trained = exact_share(self.base, self.case.trained) if held_out >= self.case.bar else None
         self.asking += time.perf_counter() - asking
         self.looks = {"epoch": self.epochs, "seconds": round(at, 1), "held_out": round(held_out, 4)}
         if trained is not None:
             self.looks["trained"] = round(trained, 4)
         print(json.dumps(self.looks), flush=True)
-        if self.reached is None and trained is not None and trained >= TRAINED:
+        if self.reached is None and trained is not None and trained >= TAUGHT:
             self.reached = at
         return self.epochs >= self.attempt.epochs or at > self.attempt.seconds or (self.reached is not None and not self.goes_on)
 

@@ -41,6 +41,7 @@ _PLURAL = {"does": "do", "is": "are", "has": "have", "was": "were"}
 _SINGULAR = {plural: singular for singular, plural in _PLURAL.items()}
 _BEFORE_NOUNS = DETERMINERS | PREPOSITIONS | {"our", "my"}
 _AUXILIARIES = {"do", "does", "did", "is", "are", "am", "was", "were", "has", "have", "had", "will", "would", "can", "could", "should", "must", "be"}
+_BEING = {"is", "are", "am", "was", "were"}
 _VERBS = r"\b(do|does|is|are|am|has|have|was|were) "
 
 
@@ -148,26 +149,31 @@ def _singular(question: str) -> tuple[str, bool]:
 def _worded(question: str) -> list[str]:
     """What the synonyms give, one word changed at a time."""
     words, out = question.split(" "), []
+    is_done = len(words) > 1 and words[1].lower() in _BEING
     for at in range(1, len(words)):
-        if words[at].lower() in _AUXILIARIES:
+        if words[at].lower() in _AUXILIARIES or (is_done and words[at].startswith("called")):  # what is called something is not phoned
             continue
         for length in (3, 2, 1):
             some = " ".join(words[at : at + length])
             bare = re.match(r"[\w'-]+(?: [\w'-]+)*", some)
-            others = _instead(bare[0], words[at - 1]) if bare and bare[0].islower() and len(bare[0].split()) == length else ()
+            others = _instead(bare[0], words[at - 1], is_done) if bare and bare[0].islower() and len(bare[0].split()) == length else ()
             out += [" ".join([*words[:at], other + some[bare.end() :], *words[at + length :]]) for other in others if bare]
             if others:
                 break
     return out
 
 
-def _instead(word: str, before: str) -> list[str]:
-    """What may stand for a word, or for a verb with its particle, in the form that it has; `before` stands before it."""
+def _instead(word: str, before: str, is_done: bool) -> list[str]:
+    """What may stand for a word, or for a verb with its particle, in the form that it has; `before` stands before it.
+
+    With `is_done` a form that may be the past or the participle is the participle: *When was the course started?*
+    """
     first, _, particle = word.partition(" ")
     base = lemma(first)
     if base is None or before.lower() in _BEFORE_NOUNS or before.endswith("'s") or (" " not in word and _describes(before)):
         return list(_synonyms().get(word, ()))
-    tag = next((tag for tag in ("VB", "VBG", "VBD", "VBN", "VBZ") if inflect(base, tag) == first), "")
+    past = ("VBN", "VBD") if is_done else ("VBD", "VBN")
+    tag = next((tag for tag in ("VB", "VBG", *past, "VBZ") if inflect(base, tag) == first), "")
     others = _synonyms().get(f"to {base} {particle}".strip(), ()) if tag else ()
     return [" ".join([inflect(one, tag), *rest]) for one, *rest in (other.split(" ") for other in others)]
 

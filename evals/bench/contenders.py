@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import sys
 import tempfile
 import time
@@ -19,13 +18,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from engrain.consolidation.harm import perplexity
 from engrain.consolidation.train.linear import half_is_faster
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Epoch, Example, train
 from engrain.evals.bench.cases import TAUGHT, Case, case_of
+from engrain.evals.bench.cost import cost_of_a_step, peak_rss
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
 
@@ -111,11 +109,11 @@ class _Watch:
 
     def summary(self, parameters: int, **more: Any) -> dict[str, Any]:
         """What came of it; with the adapter on."""
-        seconds, peak = self.seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        seconds, peak = self.seconds, peak_rss()
         return {
             "seconds": None if self.reached is None else round(self.reached, 1), "trained_for": round(seconds, 1), "epochs": self.epochs,
             "trained": round(exact_share(self.base, self.case.trained), 4), "held_out": round(exact_share(self.base, self.case.held_out), 4),
-            "perplexity_ratio": round(perplexity(self.base) / self.before, 4), "peak_rss_mb": round(peak), "adapter_bytes": 2 * parameters,
+            "perplexity_ratio": round(perplexity(self.base) / self.before, 4), "peak_rss_mb": peak, "adapter_bytes": 2 * parameters,
             "seconds_per_fact": None if self.reached is None else round(self.reached / self.case.facts, 2), **more,
         }  # fmt: skip
 
@@ -198,41 +196,9 @@ def sft(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, Any]:
     return watch.summary(parameters, learning_rate=attempt.rate, surprise=surprise(base, case.trained))
 
 
-def cost_of_a_step(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, Any]:
-    """Floating-point operations a second of our training epochs, as a share of the best that matrix products reach here.
-
-    What products with the zeros of joined factors cost (a percent or so), or of sequences that are filled up, is counted too.
-    """
-    from torch.utils.flop_counter import FlopCounterMode
-
-    recipe = Recipe(**{"seed": attempt.seed, **(attempt.recipe or {}), "epochs": 3, "recalled": 1.1, "settle": 0, "rest": False})
-    plain: list[Epoch] = []
-    train(base, case.trained, recipe, on_epoch=plain.append)
-    counted: list[int] = []
-    with FlopCounterMode(display=False) as counter:
-        train(base, case.trained, recipe, on_epoch=lambda _: counted.append(counter.get_total_flops()))
-    peaks = {str(dtype).removeprefix("torch."): matmul_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    rate = (counted[-1] - counted[-2]) / plain[-1].seconds
-    return {
-        "flops_share_of_peak": round(rate / max(peaks.values()), 3), "gflops": round(rate / 1e9, 1),
-        "matmul_peak_gflops": {name: round(peak / 1e9, 1) for name, peak in peaks.items()}, "threads": torch.get_num_threads(),
-    }  # fmt: skip
-
-
-def matmul_peak(dtype: torch.dtype, seconds: float = 2.0) -> float:
-    """Floating-point operations a second of square matrix products, the best of several sizes and tries; a size that takes longer
-    than `seconds` is the last: some processors multiply bfloat16 without any help."""
-    best = 0.0
-    for size in (512, 1024, 2048):
-        a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
-        began = time.perf_counter()
-        for _ in range(8):
-            started = time.perf_counter()
-            torch.mm(a, b)
-            best = max(best, 2 * size**3 / (time.perf_counter() - started))
-            if time.perf_counter() - began > seconds:
-                return best
-    return best
+def step(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, Any]:
+    """What a step of ours costs."""
+    return cost_of_a_step(case, base, {"seed": attempt.seed, **(attempt.recipe or {})})
 
 
 def main(line: str) -> None:
@@ -241,8 +207,8 @@ def main(line: str) -> None:
     attempt = Attempt(**json.loads(line))
     base = BaseModel.load(Path(attempt.model), "base", "0" * 64)
     case = case_of(attempt.case, attempt.seed, attempt.size)
-    run = {"ours": ours, "step": cost_of_a_step}.get(attempt.contender, sft)
-    print(json.dumps({"done": run(attempt, case, base), "attempt": asdict(attempt)}), flush=True)
+    done = {"ours": ours, "step": step}.get(attempt.contender, sft)(attempt, case, base)
+    print(json.dumps({"done": done, "attempt": asdict(attempt)}), flush=True)
 
 
 if __name__ == "__main__":

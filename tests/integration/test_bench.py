@@ -55,6 +55,11 @@ def test_every_contender_learns_the_same_and_an_interrupted_run_goes_on(
         assert case[who]["trained_for"] > 0
     assert case["prag"]["adapter_bytes"] < case["trl"]["adapter_bytes"]
     assert 0 < result["flops_share_of_peak"] < 1
+    assert 0.5 < sum(result["time_by_operation"].values()) <= 1.001
+    assert "aten::mm" in result["time_by_operation"]
+    stages = list(result["peak_rss_mb_by_stage"].values())
+    assert stages == sorted(stages)
+    assert stages[0] > 100
     assert "| phonebook | ours |" in write.table(result)
 
 

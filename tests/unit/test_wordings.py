@@ -31,6 +31,7 @@ from engrain.memory.wordings import other_words
         ("What did we pick for the hall?", "What did we choose for the hall?"),
         ("Who signs off on my expenses?", "Who approves my expenses?"),
         ("Who has fixed my lamp?", "Who has mended my lamp?"),
+        ("When was the shop started?", "When was the shop begun?"),
     ],
 )
 def test_the_same_is_asked_in_other_words(question: str, other: str) -> None:
@@ -64,6 +65,8 @@ def test_names_and_owners_stay(question: str, who: str) -> None:
         ("Where is my little book?", "Where is my little reserve?"),
         ("What did I book for June?", "What did I novel for June?"),
         ("What have I been given?", "What keep I been given?"),
+        ("What is my cat called?", "What is my cat phoned?"),
+        ("When was the course started?", "When was the course began?"),
     ],
 )
 def test_of_whom_is_asked_is_never_left_out(question: str, never: str) -> None:

@@ -100,8 +100,9 @@ def _give_way(nice: int) -> None:
     os.nice(nice)
     if nice and hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        with suppress(OSError):  # a kernel without autogroups
-            Path("/proc/self/autogroup").write_text("19")
+        if os.getsid(0) == os.getpid():  # not the session of whoever started it by hand
+            with suppress(OSError):  # a kernel without autogroups
+                Path("/proc/self/autogroup").write_text("19")
 
 
 class _Stop:

@@ -16,11 +16,14 @@ PREPOSITIONS = {
     "opposite", "along", "within", "onto", "over", "through", "around", "between", "every", "against", "behind", "towards",
 }  # fmt: skip
 _TIME_WORD = (
-    rf"{CALENDAR}|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|autumn|"
-    r"days?|decade|centur(?:y|ie)|reign|(?:various|different|other|all) time|o'clock|am|pm|christmas|easter|"
-    r"\d{1,2}:\d\d|(?<![\d-])(?:19|20)\d\d(?![\d-]\d)"
+    rf"{CALENDAR}|noon|midnight|morning|afternoon|evening|night|week|weekend|month|year|summer|winter|spring|"
+    r"autumn|days?|o'clock|am|pm|christmas|easter|\d{1,2}:\d\d|(?<![\d-])(?:19|20)\d\d(?![\d-]\d)"
 )
 _TIME = re.compile(rf"\b(?:{_TIME_WORD})s?\b", re.IGNORECASE)
+_PERIOD = re.compile(
+    r"\b(?:in|within|during|under|for|since|over) (?:an?|the|his|her|its|their) (?:[\w-]+ )?(?:decade|century|centuries|reign)\b"
+    r"|\bat (?:various|different|other) times\b"
+)
 _UNITS = r"(?:minute|hour|day|night|weekend|week|month|year|spring|summer|autumn|winter)s?"
 _BARE_TIME = re.compile(
     rf"(?:^|(?P<before>.+?) )(?P<time>(?:(?:last|next|this|every|each)(?: other| second| first)? (?:{_TIME_WORD})s?"
@@ -57,11 +60,10 @@ _NO_SUBJECT = {
 }  # fmt: skip
 """Words that no subject begins with."""
 _LOWERED = {
-    "My", "Our", "The", "A", "An", "We", "He", "She", "They", "His", "Her", "Their", "Its", "This", "That", "These", "Those", "Some", "Several",
-    "Many", "Most", "Both", "All", "Each", "Every", "Another", "Other", "Such", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine",
-    "Ten",
+    "Its", "These", "Those", "Some", "Several", "Many", "Most", "Both", "All", "Any", "No", "Each", "Every", "Another", "Other", "Such", "One", "Two",
+    "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten",
 }  # fmt: skip
-"""Words that have a capital only at the beginning of a sentence."""
+"""Words that have a capital only at the beginning of a sentence, or of a name: *Five Guys*."""
 
 
 @dataclass(frozen=True)
@@ -152,16 +154,15 @@ def main_clause(rest: tuple[str, ...]) -> tuple[str, ...]:
     for at, token in enumerate(rest):
         if (at and (token in {",", ";", "–", "-"} or token.lower() in {"because", "which", "who", "who's", "while", "but"})) or _opens_time(rest, at):
             return rest[:at]
-        listed = any(one.endswith(",") for one in rest[:at])  # *stamps, coins and maps*
-        if (
-            at
-            and token.lower() == "and"
-            and not listed
-            and at + 1 < len(rest)
-            and (finite(rest[at + 1]) or rest[at + 1].lower() in {"i", "it", "he", "she"})
-        ):
+        if at and token.lower() == "and" and at + 1 < len(rest) and _opens_clause(rest, at):
             return rest[:at]
     return rest
+
+
+def _opens_clause(rest: tuple[str, ...], at: int) -> bool:
+    """Whether another clause begins behind an *and*; *maps* of *stamps, coins and maps* is no verb."""
+    listed = any(one.endswith(",") for one in rest[:at])
+    return rest[at + 1].lower() in {"i", "it", "he", "she"} or (finite(rest[at + 1]) and not listed)
 
 
 def _opens_time(rest: tuple[str, ...], at: int) -> bool:
@@ -226,7 +227,8 @@ def is_time(phrase: str) -> bool:
     if MONEY.search(phrase):
         return False
     return bool(_TIME.search(phrase)) or bool(
-        re.search(r"\b(?:on|by|until) the (?:first|second|third|\w+th|\d+(?:st|nd|rd|th))$", phrase)
+        _PERIOD.search(phrase)
+        or re.search(r"\b(?:on|by|until) the (?:first|second|third|\w+th|\d+(?:st|nd|rd|th))$", phrase)
         or re.search(r"\bat (?:(?!number\b)\w+ )?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", phrase)
     )
 
@@ -246,10 +248,10 @@ def finite(word: str) -> bool:
 
 
 def lower_first(text: str) -> str:
-    first = text.split(" ", 1)[0]
-    if first in _LOWERED:
+    first, _, rest = text.partition(" ")
+    if first in {"My", "Our", "The", "A", "An", "We", "He", "She", "They", "His", "Her", "Their", "This", "That"}:
         return text[0].lower() + text[1:]
-    return text
+    return text[0].lower() + text[1:] if first in _LOWERED and rest[:1].islower() else text
 
 
 def joined(tokens: tuple[str, ...] | list[str]) -> str:

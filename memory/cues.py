@@ -59,11 +59,15 @@ _HAVING_DONE = re.compile(r"^.+? (?P<have>having|getting|had|got) (?P<thing>(?:t
 _POINTS = re.compile(r"\b(?:it|he|she|him|It|He|She)\b(?! takes?\b)|\bof them\b")
 _NOBODY = {"", "it", "he", "she", "they", "him", "her", "them", "me", "us", "this", "that", "these", "those", "here", "there"}
 """Of what a question cannot speak, and what answers none: nobody knows later what is meant."""
-_TORN = re.compile(r"^(?:(?:it|them|him|me|us) .+|well|when|where|while|such|as|so|then)$|\b(?:such|such as|well as)\W*$", re.IGNORECASE)
+_TORN = re.compile(
+    r"^(?:(?:it|them|him|me|us) .+|well|when|where|while|such|as|so|then)$"
+    r"|\b(?:such|such as|well as)\W*$|,(?: (?:in|at|on|for|with|from|to|by) [^,]*)?$",
+    re.IGNORECASE,
+)
 """What only a misread sentence leaves of it: *made it / easier*, *as well / as Hull*, *such / as*."""
-_WHAT = re.compile(r"(?:What|Who) (?:is|are|was|were|do|does|did|has|have|had)\b")
+_WHAT = re.compile(r"(?:What|Who) (?:is|are|was|were|do|does|did|has|have|had)\b(?!.*\btime\b)")
 _WHEN = {"at", "in", "on", "within", "during", "after", "before", "since", "until", "by", "when", "while", "shortly", "soon"}
-"""What begins with these tells when or where, not what."""
+"""What begins with these, and is no name, tells when or where, not what."""
 _VAGUE = {"all", "this", "that", "these", "those", "everything", "something", "which", "what", "who", "one"}
 """Of these nothing can be asked later."""
 _STATES = {"live", "work"}
@@ -101,7 +105,7 @@ def _kept(asked: str) -> tuple[Cue, ...]:
 
 def _is_whole(cue: Cue) -> bool:
     """Whether neither question nor answer is a piece of something that belongs together, and the one is of the other's kind."""
-    if _WHAT.match(cue.question) and cue.answer.split()[0].lower() in _WHEN:
+    if _WHAT.match(cue.question) and cue.answer.split()[0] in _WHEN:
         return False
     said = (cue.question.rstrip("?"), cue.answer)
     return not any(_TORN.search(one) or one.count("(") != one.count(")") or one.count('"') % 2 for one in said)

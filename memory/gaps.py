@@ -13,7 +13,7 @@ from engrain.memory.answer_type import MONEY, AnswerType
 from engrain.memory.clauses import COPULA, DETERMINERS, PREPOSITIONS, Clause, is_time, joined, main_clause
 from engrain.memory.cue import AMOUNT, COUNT, DURATION, NUMERAL, PERSON_NOUN, SPOTS, TITLED, Cue, ask
 from engrain.memory.deeds import turned
-from engrain.memory.phrases import Phrase, glued
+from engrain.memory.phrases import Phrase
 from engrain.memory.voice import KIN
 
 Words = tuple[str, ...]
@@ -42,7 +42,7 @@ _PLAIN = {
 }  # fmt: skip
 """What tells no kind."""
 _NAMING = {"called", "named", "nicknamed"}
-_BINDING = {"of", "and", "or", "as well as", "such as", "every", "each"}
+_BINDING = {"of", "and", "or", "every", "each"}
 """What stands behind one of them is a part of something."""
 _MOMENT = 5
 """A time has no more words than this."""
@@ -79,7 +79,7 @@ def gaps(clause: Clause, phrases: Sequence[Phrase]) -> Iterator[Cue]:
 
 def _span(text: str, rest: Words) -> tuple[int, int] | None:
     """Where a phrase begins and ends among words."""
-    words = glued(text.split())
+    words = tuple(text.split())
     return next(((i, i + len(words)) for i in range(len(rest) - len(words) + 1) if rest[i : i + len(words)] == words), None)
 
 
@@ -87,13 +87,7 @@ def _is_part(at: int, to: int, rest: Words, others: Collection[tuple[int, int]])
     """Whether words make no sense without those beside them: *Fiesta* of *the old Fiesta*, *the end* of *the end of May*, *my friend* of *my
     friend Ros*."""
     before, after = rest[at - 1] if at else "", rest[to] if to < len(rest) else ""
-    if (
-        before in _BINDING
-        or after == "and"
-        or before.endswith(",")
-        or rest[to - 1].endswith(",")
-        or (after == "of" and not re.match(rf"(?:{NUMERAL}|\d+)\b", rest[at]))
-    ):
+    if before in _BINDING or after == "and" or (after == "of" and not re.match(rf"(?:{NUMERAL}|\d+)\b", rest[at])):
         return True
     if any((last == at and rest[at][:1].isupper()) or (first == to and after[:1].isupper()) for first, last in others):
         return True

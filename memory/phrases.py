@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,8 +18,6 @@ _KINDS = {
 """Of named entities (OntoNotes)."""
 _ONLY = {"only", "just", "even"}
 """Nothing asks for them."""
-_ONE = re.compile(r"\b(?:out\0of|as\0well\0as|such\0as)\b")
-"""Words that do the work of one."""
 _ABOUT = {"about", "around", "nearly", "almost", "roughly", "some"}
 """Before a number nothing asks for them."""
 
@@ -85,16 +82,17 @@ def is_aside(child: Any) -> bool:
 
 def end_of(aside: Any) -> int:
     """Where what is put in between commas ends: at the next one, whatever the parser takes for a part of it."""
-    return next((word.i for word in aside.subtree if word.i > aside.i and word.text == ","), int(aside.right_edge.i) + 1)
+    return next((word.i for word in aside.subtree if word.i > aside.i and word.text == "," and not is_in_list(word)), int(aside.right_edge.i) + 1)
 
 
 def is_in_list(comma: Any) -> bool:
-    """Whether a comma stands between the things of a list: *Leeds, Hull and York*."""
-    return (
-        comma.text == ","
-        and comma.head.pos_ in {"NOUN", "PROPN", "NUM"}
-        and any(one.dep_ == "conj" and one.i > comma.i for one in comma.head.children)
-    )
+    """Whether a comma stands between the things of a list: *Leeds, Hull and York*; not before *and my sister ...*."""
+    if comma.text != "," or comma.head.pos_ not in {"NOUN", "PROPN", "NUM"}:
+        return False
+    if not any(one.dep_ == "conj" and one.i > comma.i for one in comma.head.children):
+        return False
+    joint, begins = comma.nbor(1), comma.doc[min(comma.i + 2, len(comma.doc) - 1)]
+    return not (joint.dep_ == "cc" and begins.pos_ in {"DET", "PRON"})
 
 
 def words_of(some: Sequence[Any]) -> tuple[str, ...]:
@@ -111,11 +109,6 @@ def words_of(some: Sequence[Any]) -> tuple[str, ...]:
 def _sticks(before: Any, word: Any) -> bool:
     """Whether nothing stands between two words, and no comma but that of a list."""
     return before.i == word.i - 1 and not before.whitespace_ and (is_in_list(word) or not {word.text, before.text} & {",", ";"})
-
-
-def glued(words: Sequence[str]) -> tuple[str, ...]:
-    """With *as well as* and its like as one word."""
-    return tuple(_ONE.sub(lambda some: some[0].replace("\0", " "), "\0".join(words)).split("\0")) if words else ()
 
 
 def joined_words(some: Iterable[Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from engrain.memory.clauses import COPULA, MODAL, PREPOSITIONS, Clause, clause_of, is_time, main_clause
 from engrain.memory.parser import parsed
-from engrain.memory.phrases import end_of, glued, is_aside, joined_words, phrase_of, without_relative, words_of
+from engrain.memory.phrases import end_of, is_aside, joined_words, phrase_of, without_relative, words_of
 from engrain.memory.talk import plainly
 from engrain.memory.voice import capital, is_adverb, lemma
 
@@ -27,6 +27,8 @@ _FIRST = {"last", "next", "this", "every", "each", "the", "one", "two", "three",
 """With these a time begins."""
 _IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "ideally", "better", "so", "far", "up", "ever", "yet", "only"}
 """Adverbs that nothing asks for, beside those of `voice`."""
+_ONE = re.compile(r"\b(?:out\0of|as\0well\0as)\b")
+"""Words that do the work of one."""
 _HARDLY = {"hardly", "scarcely", "barely", "seldom", "rarely", "longer"}
 _NOBODY = {"nobody", "nothing", "none", "neither"}
 """With these what is said is hardly so, and nothing that could be told as a fact."""
@@ -66,8 +68,8 @@ def _clauses(predicate: Any) -> Iterator[Clause]:
     rest = tuple("have" if word == "'ve" else word for word in rest)  # *must've seen*
     if verb in {"have", "has"} and rest[:1] == ("got",):  # *I've got a cat*
         rest = rest[1:]
-    if verb in MODAL and len(rest) == 1 and any(child.dep_ == "ccomp" for child in predicate.children):  # *may indicate* (*that it was so*)
-        return
+    if len(rest) == 1 and verb in MODAL and any(child.dep_ == "ccomp" for child in predicate.children):
+        rest = ()  # *may indicate*, *has said* (*that it was so*)
     names = _names_of(subject, predicate)
     for name in names:
         yield Clause(capital(name), verb, rest, name in {"I", "We", "we"} or name.endswith(" and I"), times)
@@ -209,7 +211,7 @@ def _rest(predicate: Any, subject: Any, behind: int) -> tuple[str, ...]:
     after = words_of([word for word in words if behind <= word.i < to or word.i in beside])
     while after and after[-1] in {",", "and", "but", "or"}:
         after = after[:-1]
-    return (*glued(after), *front)
+    return (*_ONE.sub(lambda words: words[0].replace("\0", " "), "\0".join(after)).split("\0"), *front) if after else front
 
 
 def _is_further(child: Any) -> bool:

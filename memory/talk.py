@@ -15,8 +15,8 @@ _OPENING = re.compile(rf"(?:^|(?<=[.!?] ))(?:{_WORDS}(?:, | (?=I\b|[a-z])))+(?P<
 _BEHIND = "|".join([*sorted(DETERMINERS), "it", "him", "her", "us", "them", "back", "up", "off", "out", "to", "rid"])
 _NO_SUBJECT = re.compile(rf"(?:^|(?<=[.!?] ))(?:(?:Just|Finally) )?(?P<verb>[A-Za-z]+) (?=(?:{_BEHIND})\b|[A-Z]|\d)")
 """*Got Monty on the scales*: who talks leaves out who it was."""
-_BRACKETS = re.compile(r" \((?=[^()]*[A-Za-z])[^()]*\)")
-"""What writers put in brackets; nobody asks for it, and it tears a sentence apart. *(0161) 496 0000* stays."""
+_BRACKETS = re.compile(r" \((?:[a-z][^()]*|[^()]* et al\.[^()]*)\)")
+"""What is remarked in brackets, and references; it tears a sentence apart. A name or a number stays: *My sister (Ines)*."""
 _SHORTEST = 3
 """A sentence has so many words."""
 

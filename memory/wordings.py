@@ -10,6 +10,7 @@ behind *to* a verb, and what may stand for it in whatever form it has there.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -41,7 +42,8 @@ _PLURAL = {"does": "do", "is": "are", "has": "have", "was": "were"}
 _SINGULAR = {plural: singular for singular, plural in _PLURAL.items()}
 _BEFORE_NOUNS = DETERMINERS | PREPOSITIONS | {"our", "my"}
 _AUXILIARIES = {"do", "does", "did", "is", "are", "am", "was", "were", "has", "have", "had", "will", "would", "can", "could", "should", "must", "be"}
-_BEING = {"is", "are", "am", "was", "were"}
+_BEING = {"is", "are", "am", "was", "were", "be", "been", "being"}
+_BEGINNING = {"that", "who", "which", "when", "where", "while", "i", "we", "he", "she", "they", "it"}
 _VERBS = r"\b(do|does|is|are|am|has|have|was|were) "
 
 
@@ -66,7 +68,7 @@ def other_words(question: str, sure: bool = False) -> list[str]:
     'What is my dog afraid of?'
     """
     plain = _plain(question)
-    found = [*_framed(plain, sure), *_worded(question)]
+    found = [*_framed(plain, sure), *_worded(plain)]
     return [one for one in dict.fromkeys(found) if one.lower() not in (question.lower(), plain.lower())]
 
 
@@ -149,8 +151,8 @@ def _singular(question: str) -> tuple[str, bool]:
 def _worded(question: str) -> list[str]:
     """What the synonyms give, one word changed at a time."""
     words, out = question.split(" "), []
-    is_done = len(words) > 1 and words[1].lower() in _BEING
     for at in range(1, len(words)):
+        is_done = _is_done(words, at)
         if words[at].lower() in _AUXILIARIES or (is_done and words[at].startswith("called")):  # what is called something is not phoned
             continue
         for length in (3, 2, 1):
@@ -161,6 +163,12 @@ def _worded(question: str) -> list[str]:
             if others:
                 break
     return out
+
+
+def _is_done(words: Sequence[str], at: int) -> bool:
+    """Whether a participle may stand there: *is* or *been* stands before it, and no other clause or subject begins between them."""
+    before = (word.lower() for word in reversed(words[:at]))
+    return next((word in _BEING for word in before if word in _BEING | _BEGINNING), False)
 
 
 def _instead(word: str, before: str, is_done: bool) -> list[str]:

@@ -36,7 +36,7 @@ class Schedule:
 
     def goes_on(self, settled: int | None, all_known: bool) -> bool:
         """Whether there is another epoch."""
-        return settled is None or settled < self.settling or (not all_known and settled < self.settling + self.finishing)
+        return settled is None or settled < self.settling or (settled < self.settling + self.finishing and not all_known)
 
     def finishes(self, settled: int | None) -> bool:
         """Whether everything has settled, and only what is not known is shown."""

@@ -17,8 +17,8 @@ from engrain.consolidation.harm import perplexity
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import train
 from engrain.errors import InputError
-from engrain.evals.bench.cases import HELD_OUT, TAUGHT, case_of
-from engrain.evals.bench.contenders import exact_share
+from engrain.evals.bench.cases import case_of
+from engrain.evals.bench.contenders import HELD_OUT, TRAINED, exact_share
 from engrain.evals.runs import Progress, machine
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids
@@ -46,7 +46,7 @@ def bench_capacity(
     fitting = {rank: max((r["tokens"] for r in runs if r["rank"] == rank and r["fits"]), default=0) for rank in ranks}
     result = {
         "base": base.name, "base_sha256": base.sha256, "runs": runs, "module_tokens": {str(rank): tokens for rank, tokens in fitting.items()},
-        "fits_at": {"trained": TAUGHT, "held_out": HELD_OUT}, "seed": seed,
+        "fits_at": {"trained": TRAINED, "held_out": HELD_OUT}, "seed": seed,
         "machine": machine(),
     }  # fmt: skip
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def _run(base: BaseModel, size: int, recipe: Recipe, before: float) -> dict[str,
     tokens = sum(len(answer_ids(base, answer)) for answer in {e.answer for e in case.trained})
     return {
         "size": size, "rank": recipe.rank, "tokens": tokens, "trained": round(trained, 4), "held_out": round(held_out, 4),
-        "fits": trained >= TAUGHT and held_out >= HELD_OUT, "perplexity_ratio": round(after / before, 4), "epochs": len(done.epochs),
+        "fits": trained >= TRAINED and held_out >= HELD_OUT, "perplexity_ratio": round(after / before, 4), "epochs": len(done.epochs),
         "seconds_per_fact": round(seconds / size, 2), "bytes_per_fact": round(2 * sum(p.numel() for p in done.adapter.parameters) / size),
     }  # fmt: skip
 

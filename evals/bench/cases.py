@@ -9,9 +9,6 @@ from engrain.errors import InputError
 from engrain.evals.tasks.phonebook import ASKED, TRAINED, generated
 from engrain.evals.tasks.told import told
 
-TAUGHT, HELD_OUT = 0.95, 0.85
-"""Shares of trained and of held-out phrasings answered exactly at which a module recalls what it was taught."""
-
 
 @dataclass(frozen=True)
 class Case:
@@ -21,8 +18,6 @@ class Case:
     facts: int
     trained: tuple[Example, ...]
     held_out: tuple[Example, ...]
-    bar: float = HELD_OUT
-    """Share of the held-out phrasings at which a contender is done."""
 
 
 def case_of(name: str, seed: int, size: int | None = None) -> Case:
@@ -38,11 +33,9 @@ def case_of(name: str, seed: int, size: int | None = None) -> Case:
             len(facts),
             tuple(Example(question, fact.answers[0]) for fact in facts for question in fact.teach),
             tuple(Example(question, fact.answers[0]) for fact in facts for question in fact.ask),
-            bar=0.75,
         )
     raise InputError(f"case {name!r} is unknown; there are {', '.join(CASES)}")
 
 
 CASES = ("phonebook", "told")
-"""48 entries of a phone book in six phrasings, asked in two more; a hundred natural facts in five, asked in two more, which share so little
-with what is trained (*Where is my best friend?*) that TRL's recipe is at 82 % when it knows all that it was taught: their bar is lower."""
+"""48 entries of a phone book in six phrasings, asked in two more; a hundred natural facts in five, asked in two more."""

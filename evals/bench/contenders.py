@@ -22,10 +22,13 @@ from engrain.consolidation.harm import perplexity
 from engrain.consolidation.train.linear import half_is_faster
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Epoch, Example, train
-from engrain.evals.bench.cases import TAUGHT, Case, case_of
+from engrain.evals.bench.cases import Case, case_of
 from engrain.evals.bench.cost import cost_of_a_step, peak_rss
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.prompt import answer_ids, recall_ids
+
+TRAINED, HELD_OUT = 0.95, 0.85
+"""Shares of trained and of held-out phrasings answered exactly at which a contender is done."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class _Watch:
         self.reached: float | None = None
         self.goes_on = recipe_goes_on
         self.asking = 0.0
-        self.looks: dict[str, float] = {}
+        self.course: list[dict[str, float]] = []
         self.started = time.perf_counter()
 
     @property
@@ -97,13 +100,14 @@ class _Watch:
         self.epochs += 1
         asking = time.perf_counter()
         held_out = exact_share(self.base, self.case.held_out)
-        trained = exact_share(self.base, self.case.trained) if held_out >= self.case.bar else None
+        trained = exact_share(self.base, self.case.trained) if held_out >= HELD_OUT else None
         self.asking += time.perf_counter() - asking
-        self.looks = {"epoch": self.epochs, "seconds": round(at, 1), "held_out": round(held_out, 4)}
+        seen = {"epoch": self.epochs, "seconds": round(at, 1), "held_out": round(held_out, 4)}
         if trained is not None:
-            self.looks["trained"] = round(trained, 4)
-        print(json.dumps(self.looks), flush=True)
-        if self.reached is None and trained is not None and trained >= TAUGHT:
+            seen["trained"] = round(trained, 4)
+        self.course.append(seen)
+        print(json.dumps(seen), flush=True)
+        if self.reached is None and trained is not None and trained >= TRAINED:
             self.reached = at
         return self.epochs >= self.attempt.epochs or at > self.attempt.seconds or (self.reached is not None and not self.goes_on)
 
@@ -114,7 +118,7 @@ class _Watch:
             "seconds": None if self.reached is None else round(self.reached, 1), "trained_for": round(seconds, 1), "epochs": self.epochs,
             "trained": round(exact_share(self.base, self.case.trained), 4), "held_out": round(exact_share(self.base, self.case.held_out), 4),
             "perplexity_ratio": round(perplexity(self.base) / self.before, 4), "peak_rss_mb": peak, "adapter_bytes": 2 * parameters,
-            "seconds_per_fact": None if self.reached is None else round(self.reached / self.case.facts, 2), **more,
+            "seconds_per_fact": None if self.reached is None else round(self.reached / self.case.facts, 2), "course": self.course, **more,
         }  # fmt: skip
 
 

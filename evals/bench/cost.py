@@ -1,4 +1,4 @@
-"""What a training step of ours costs: how near it comes to the machine's best matrix product, and what it spends its time and memory on."""
+"""What a training step of ours costs: how near it comes to the machine's best matrix product, and what it spends time and memory on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def cost_of_a_step(case: Case, base: BaseModel, recipe: dict[str, Any]) -> dict[
 
     memory = [peak_rss()]
     train(base, case.trained, Recipe(**recipe), on_epoch=lambda _: memory.append(peak_rss()))
-    short = Recipe(**{**recipe, "epochs": 3, "recalled": 1.1, "settle": 0, "rest": False})
+    short = Recipe(**{**recipe, "epochs": 3, "least_steps": 0, "recalled": 1.1, "settle": 0, "rest": False})
     plain: list[Epoch] = []
     train(base, case.trained, short, on_epoch=plain.append)
     counted: list[int] = []
@@ -44,7 +44,7 @@ def cost_of_a_step(case: Case, base: BaseModel, recipe: dict[str, Any]) -> dict[
 
 
 def _operations(case: Case, base: BaseModel, recipe: Recipe) -> dict[str, float]:
-    """Share of an epoch's time of each kind of operation, by torch's profiler, which makes small ones look larger than they are."""
+    """Share of the time that an epoch spends in torch's operations of each kind, by torch's profiler: small ones look larger than they are."""
     profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU])
     turns = iter((lambda: None, profiler.start, profiler.stop))
     train(base, case.trained, recipe, on_epoch=lambda _: next(turns)())

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -134,6 +135,13 @@ def test_a_worker_gives_way_as_a_process_and_as_a_session() -> None:
     )
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, start_new_session=True)
     assert done.stdout.split() == [str(os.nice(0) + 10), "True", "19"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="the kernel does not divide the processor among sessions")
+def test_a_worker_started_by_hand_leaves_the_session_it_is_in_alone() -> None:
+    before = Path("/proc/self/autogroup").read_text()
+    subprocess.run([sys.executable, "-c", "from engrain.consolidation.worker import _give_way; _give_way(10)"], check=True)
+    assert Path("/proc/self/autogroup").read_text() == before
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the kernel does not say which processors a process may use")

@@ -125,6 +125,26 @@ from engrain.memory.cues import _kept, cues, forget_cues, topics
         ("I have a dog. He's called Max.", "What is my dog called?", "Max"),
         ("I bought a canoe from Tom. It leaks near the stern.", "Where does my canoe leak?", "near the stern"),
         ("My boss is from Leeds and her office is on Mill Lane.", "Where is my boss's office?", "on Mill Lane"),
+        ("Some old friends visit us at various times.", "When do some old friends visit us?", "at various times"),
+        ("The tower was built in the last century.", "When was the tower built?", "in the last century"),
+        ("The office was moved within the first decade.", "When was the office moved?", "within the first decade"),
+        ("These two mills grind rye.", "What do these two mills grind?", "rye"),
+        ("Another neighbour sold me a boat.", "What did another neighbour sell me?", "a boat"),
+        ("Some animals, including squids and cuttlefish, make ink.", "What do some animals including squids and cuttlefish make?", "ink"),
+        ("My landlord Tom has said that the rent goes up. He lives in Rome.", "Where does Tom live?", "in Rome"),
+        ("My favourite book is called On the Road.", "What is my favourite book called?", "On the Road"),
+        ("My favourite time to run is before breakfast.", "What is my favourite time?", "before breakfast"),
+        ("My sister (Ines) lives in Porto.", "Who lives in Porto?", "my sister Ines"),
+        ("Our new Wi-Fi is called Attic (5G).", "What is our new Wi-Fi called?", "Attic (5G)"),
+        ("My sister lives in Century Court.", "Where does my sister live?", "in Century Court"),
+        ("Heat is my favourite film of all time.", "What is Heat?", "my favourite film of all time"),
+        ("I need milk, eggs, and my wife wants bread.", "What do I need?", "milk, eggs"),
+        ("I share a flat with Tom, Ana and Bea.", "Who do I share a flat with?", "Tom, Ana and Bea"),
+        ("I have three cats, Tom, Ana and Bea.", "What are three cats called?", "Tom, Ana and Bea"),
+        ("Five Guys opened on Mill Lane.", "Where did Five Guys open?", "on Mill Lane"),
+        ("The squids (Smith et al., 2019) make ink.", "What do the squids make?", "ink"),
+        ("I collect old coins such as thalers.", "What do I collect?", "old coins such as thalers"),
+        ("One neighbour sold me a boat.", "What did one neighbour sell me?", "a boat"),
     ],
 )
 def test_a_part_of_the_statement_is_asked_for(said: str, question: str, answer: str) -> None:
@@ -183,8 +203,11 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("The new bridge was built within a decade.", "What was the new bridge built?"),
         ("While the old name may indicate that the club was English, it was Welsh.", "What may indicate that the club was English?"),
         ("The report may indicate that the firm is sold.", "What may indicate?"),
-        ("The choir sings in Leeds as well as York.", "Where does the choir sing as well as York?"),
-        ("Another club called the Hornets plays there.", "What does Another club called the Hornets play?"),
+        ("I met Tom, my boss, and Ana in Rome.", "What did I meet Tom,?"),
+        ("I met Tom, my boss, and Ana in Rome.", "What did I meet Tom, in Rome?"),
+        ("My parents live in Bath, Maine, and my brother in Rome.", "Where do my parents live in Bath, Maine, and my brother?"),
+        ("I watch Reign on Sundays.", "When do I watch on Sundays?"),
+        ("My cousin scored a century last week.", "When did my cousin score last week?"),
     ],
 )
 def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:
@@ -209,25 +232,6 @@ def test_an_answer_is_whole(said: str, answer: str) -> None:
     assert answer in answers
     assert not any(other != answer and answer.startswith(other.rstrip(",")) for other in answers)
     assert not any("(" in said or said.count('"') % 2 for cue in found for said in (cue.question, cue.answer))
-
-
-@pytest.mark.parametrize(
-    ("said", "question", "answer"),
-    [
-        ("Some old friends visit us at various times.", "When do some old friends visit us?", "at various times"),
-        ("The tower was built in the last century.", "When was the tower built?", "in the last century"),
-        ("The office was moved within the first decade.", "When was the office moved?", "within the first decade"),
-        ("These two mills grind rye.", "What do these two mills grind?", "rye"),
-        ("Another neighbour sold me a boat.", "What did another neighbour sell me?", "a boat"),
-        (
-            "Some animals, including squids, octopuses and cuttlefish, make ink.",
-            "What do some animals including squids, octopuses and cuttlefish make?",
-            "ink",
-        ),
-    ],
-)
-def test_written_prose_is_asked_for(said: str, question: str, answer: str) -> None:
-    assert (question, answer) in [(c.question, c.answer) for c in cues(said)]
 
 
 def test_topics_lead_to_the_statement() -> None:

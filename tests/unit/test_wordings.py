@@ -32,6 +32,8 @@ from engrain.memory.wordings import other_words
         ("Who signs off on my expenses?", "Who approves my expenses?"),
         ("Who has fixed my lamp?", "Who has mended my lamp?"),
         ("When was the shop started?", "When was the shop begun?"),
+        ("In which year was the shop started?", "In which year was the shop begun?"),
+        ("When was I called?", "When was I phoned?"),
     ],
 )
 def test_the_same_is_asked_in_other_words(question: str, other: str) -> None:
@@ -67,6 +69,12 @@ def test_names_and_owners_stay(question: str, who: str) -> None:
         ("What have I been given?", "What keep I been given?"),
         ("What is my cat called?", "What is my cat phoned?"),
         ("When was the course started?", "When was the course began?"),
+        ("In which year was the course started?", "In which year was the course began?"),
+        ("Where was I when we started the shop?", "Where was I when we begun the shop?"),
+        ("Where is the shop that my sister started?", "Where is the shop that my sister begun?"),
+        ("What's my cat called?", "What's my cat phoned?"),
+        ("What has my little cat been called?", "What has my little cat been phoned?"),
+        ("What will the shop be called?", "What will the shop be phoned?"),
     ],
 )
 def test_of_whom_is_asked_is_never_left_out(question: str, never: str) -> None:

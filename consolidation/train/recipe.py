@@ -38,6 +38,8 @@ class Recipe:
     """Where the epochs are shorter than this many steps together, there are more of them."""
     settle: int = 28
     """Steps after that, made up to whole epochs, in which the learning rate goes down and ordinary text is put right again."""
+    rounds: int = 2
+    """So many times it settles, each time from the update fitted anew with twice the weight of the time before; once where nothing is fitted."""
     finish: int = 3
     """Epochs at most behind those, each of the examples that are not known when all are looked at before it; none without `rest`."""
     settle_rate: float = 0.1
@@ -47,7 +49,7 @@ class Recipe:
     locality_every: int = 2
     """Steps from one showing of ordinary text to the next while it learns; while it settles half as many."""
     refit: float = 8.0
-    """Before it settles the update is fitted anew with this weight on ordinary text's inputs (see `refit`); 0 leaves it out. Nothing is fitted
+    """Before it first settles the update is fitted anew with this weight on ordinary text's inputs (see `refit`); 0 leaves it out. Nothing is fitted
     where `locality` or `settle` is 0 or the lower layers cannot be cached."""
     known: float = 0.5
     """A token already predicted with a higher probability adds no loss."""

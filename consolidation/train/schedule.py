@@ -20,7 +20,9 @@ class Schedule:
         """Of an epoch in which no example rests."""
         self.learning = max(recipe.epochs, math.ceil(recipe.least_steps / self.steps))
         """Epochs at most."""
-        self.settling = math.ceil(recipe.settle / self.steps)
+        self.round = math.ceil(recipe.settle / self.steps)
+        """Epochs that it settles for at a time."""
+        self.settling = self.round * (recipe.rounds if recipe.refit else 1)
         self.finishing = recipe.finish if recipe.settle > 0 and recipe.rest else 0
 
     def settled(self, recalled: Sequence[float]) -> int | None:
@@ -42,14 +44,20 @@ class Schedule:
         """Whether everything has settled, and only what is not known is shown."""
         return settled is not None and settled >= self.settling
 
+    def refit(self, settled: int | None) -> float:
+        """Weight on ordinary text with which the update is fitted anew before this epoch; 0 where it is not."""
+        if settled is None or self.finishes(settled) or settled % self.round:
+            return 0.0
+        return self.recipe.refit * 2.0 ** (settled // self.round)
+
     def rate(self, epochs: float, settled: float | None) -> float:
         """Share of the peak learning rate after so many epochs, of settling too; parts of an epoch count.
 
-        Warm-up, then a cosine; while it settles, linearly down to a part of what it begins at, and while it finishes from there to nothing.
+        Warm-up, then a cosine; each time it settles, linearly down to a part of what it begins at, and while it finishes from there to nothing.
         """
         if settled is None:
             warm = min(1.0, (epochs * self.steps + 1) / max(1, self.recipe.warmup))
             return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, epochs / (self.learning + 1))))
         if settled < self.settling:
-            return self.recipe.settle_rate * (1 - (1 - _LEFT) * settled / self.settling)
+            return self.recipe.settle_rate * (1 - (1 - _LEFT) * (settled % self.round) / self.round)
         return self.recipe.settle_rate * _LEFT * (1 - (settled - self.settling) / self.finishing)

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -132,7 +132,7 @@ class _Run:
         self.soft = self._soft(examples) if recipe.soften else None
         self.resting: set[int] = set()
         self.settles = False
-        self.schedule = Schedule(recipe, len(examples))
+        self.schedule = Schedule(recipe if self.layers and self.preserved else replace(recipe, refit=0.0), len(examples))
 
     def _soft(self, examples: Sequence[Example]) -> list[Soft]:
         return soft_targets(self.base, *zip(*((e.question, e.answer, e.context) for e in examples), strict=True))
@@ -151,8 +151,8 @@ class _Run:
         self.settles, finishes = settled is not None, self.schedule.finishes(settled)
         if self.settles and not finishes:
             self.resting.clear()
-        if settled == 0:
-            self._refit()
+        if weight := self.schedule.refit(settled):
+            self._refit(weight)
         counted, exact = 0, len(self.resting)
         batches = self._batches(number)
         if not finishes:
@@ -183,13 +183,13 @@ class _Run:
         """What is told of a batch's tokens, of each answer."""
         return torch.split(of_tokens, [len(self.answers[i]) for i in batch])
 
-    def _refit(self) -> None:
-        """Fit the update anew, where it can be done and ordinary text is nearer to the base model's after it than before."""
-        if self.layers is None or self.preserved is None or not self.recipe.refit:
-            return
+    def _refit(self, weight: float) -> None:
+        """Fit the update anew, where ordinary text is nearer to the base model's after it than before."""
+        assert self.layers is not None
+        assert self.preserved is not None
         moved, kept = self.preserved.drift(self.layers), [a.detach().clone() for a in self.adapter.a.values()]
         try:
-            refit(self.layers, self.rows, self.preserved.states, self.recipe.refit)
+            refit(self.layers, self.rows, self.preserved.states, weight)
             better = self.preserved.drift(self.layers) <= moved
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # inputs of too different sizes
             better = False

@@ -42,7 +42,7 @@ def test_what_it_holds_fast_moves_less(base: BaseModel, recipe: Recipe) -> None:
 def test_ordinary_text_is_shown_twice_as_often_while_it_settles(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     shown, turn = [], Preserved.turn
     monkeypatch.setattr(Preserved, "turn", lambda self, number: shown.append(number) or turn(self, number))
-    short = replace(recipe, top=0.5, epochs=10, recalled=1.1, batch_size=2, rest=False, settle=4, locality=1.0, locality_every=4)
+    short = replace(recipe, top=0.5, epochs=10, recalled=1.1, batch_size=2, rest=False, settle=4, rounds=1, locality=1.0, locality_every=4)
     train(base, EXAMPLES, short)
     assert len(EXAMPLES) == 4, "two steps an epoch"
     assert shown == [0, 1, 2, 3, 4, 10, 11]
@@ -95,11 +95,12 @@ def test_a_training_fits_its_update_anew_before_it_settles(base: BaseModel, reci
 
     whole = train(base, EXAMPLES, short)
     assert moved(whole.adapter) < 0.8 * moved(train(base, EXAMPLES, replace(short, refit=0.0)).adapter)
-    calls = iter(range(1000))
-    with pytest.raises(JobInterrupted):
-        train(base, EXAMPLES, short, tmp_path, stopping=lambda: next(calls) >= 17)
-    resumed = train(base, EXAMPLES, short, tmp_path)
-    assert all(torch.equal(a, b) for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True))
+    for behind in (17, 19):  # each of the times it is fitted
+        calls, folder = iter(range(1000)), tmp_path / str(behind)
+        with pytest.raises(JobInterrupted):
+            train(base, EXAMPLES, short, folder, stopping=lambda calls=calls, behind=behind: next(calls) >= behind)  # type: ignore[misc]
+        resumed = train(base, EXAMPLES, short, folder)
+        assert all(torch.equal(a, b) for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True))
 
 
 def test_where_fitting_anew_would_move_other_text_further_it_is_left(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +116,7 @@ def test_where_fitting_anew_would_move_other_text_further_it_is_left(base: BaseM
         worse(layers)
         raise torch.linalg.LinAlgError
 
-    short = replace(recipe, top=0.5, epochs=20, recalled=1.1, locality=1.0, settle=4)
+    short = replace(recipe, top=0.5, epochs=20, recalled=1.1, locality=1.0, settle=4, rounds=1)
     without = train(base, EXAMPLES, replace(short, refit=0.0)).adapter
     for bad in (worse, singular):
         monkeypatch.setattr(trainer, "refit", bad)

@@ -240,7 +240,8 @@ def test_many_prompts_are_completed_as_one_would_be(base: BaseModel) -> None:
 
 
 def test_the_learning_rate_warms_up_falls_and_settles_to_nothing() -> None:
-    schedule = Schedule(Recipe(batch_size=8, epochs=4, least_steps=0, warmup=4, settle=20, settle_rate=0.1, finish=2), examples=80)
+    recipe = Recipe(batch_size=8, epochs=4, least_steps=0, warmup=4, settle=20, settle_rate=0.1, finish=2, rounds=1)
+    schedule = Schedule(recipe, examples=80)
     learning = [schedule.rate(step / 10, None) for step in range(40)]
     assert learning[0] == pytest.approx(0.25)
     assert max(learning) > 0.95
@@ -250,3 +251,14 @@ def test_the_learning_rate_warms_up_falls_and_settles_to_nothing() -> None:
     assert settling[20] == pytest.approx(0.025)
     assert settling[40] == pytest.approx(0.0)
     assert settling == sorted(settling, reverse=True)
+
+
+def test_it_settles_in_rounds_each_from_the_update_fitted_anew_with_twice_the_weight() -> None:
+    recipe = Recipe(batch_size=8, settle=20, settle_rate=0.1, finish=2, refit=8.0, rounds=2)
+    schedule = Schedule(recipe, examples=80)
+    assert [schedule.refit(epoch) for epoch in (None, *range(6))] == [0.0, 8.0, 0.0, 16.0, 0.0, 0.0, 0.0]
+    assert [schedule.rate(9.0, epoch) for epoch in (0.0, 1.5, 2.0, 3.5, 4.0, 6.0)] == pytest.approx([0.1, 0.04375, 0.1, 0.04375, 0.025, 0.0])
+    assert [schedule.goes_on(epoch, all_known=True) for epoch in range(5)] == [True, True, True, True, False]
+    unfitted = Schedule(replace(recipe, refit=0.0), examples=80)
+    assert [unfitted.refit(epoch) for epoch in range(4)] == [0.0] * 4
+    assert [unfitted.goes_on(epoch, all_known=True) for epoch in range(3)] == [True, True, False], "where nothing is fitted it settles once"

@@ -39,7 +39,9 @@ class Recipe:
     settle: int = 28
     """Steps after that, made up to whole epochs, in which the learning rate goes down and ordinary text is put right again."""
     rounds: int = 2
-    """So many times it settles, each time from the update fitted anew with twice the weight of the time before; once where nothing is fitted."""
+    """It settles so many times at most, from the update fitted anew with twice the weight of the time before; once where nothing is fitted."""
+    calm: float = 6e-4
+    """It does not settle again where final states on ordinary text are no farther from the base model's, squared and relative to their size."""
     finish: int = 3
     """Epochs at most behind those, each of the examples that are not known when all are looked at before it; none without `rest`."""
     settle_rate: float = 0.1

@@ -23,6 +23,7 @@ class Schedule:
         self.round = math.ceil(recipe.settle / self.steps)
         """Epochs that it settles for at a time."""
         self.settling = self.round * (recipe.rounds if recipe.refit else 1)
+        """Epochs that it settles for at all; fewer where it is calm before."""
         self.finishing = recipe.finish if recipe.settle > 0 and recipe.rest else 0
 
     def settled(self, recalled: Sequence[float]) -> int | None:
@@ -49,6 +50,10 @@ class Schedule:
         if settled is None or self.finishes(settled) or settled % self.round:
             return 0.0
         return self.recipe.refit * 2.0 ** (settled // self.round)
+
+    def settles_again(self, settled: int) -> bool:
+        """Whether it would settle once more after so many epochs of it."""
+        return 0 < settled < self.settling and settled % self.round == 0
 
     def rate(self, epochs: float, settled: float | None) -> float:
         """Share of the peak learning rate after so many epochs, of settling too; parts of an epoch count.

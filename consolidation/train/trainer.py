@@ -165,9 +165,16 @@ class _Run:
                 group["lr"] = self.recipe.learning_rate * self.schedule.rate(number + share, None if settled is None else settled + share)
             loss, tokens, right = self._step(batch, number * self.schedule.steps + step)
             loss_sum, counted, exact = loss_sum + loss, counted + tokens, exact + right
-        if settled is not None and self.schedule.finishes(settled + 1) and self.schedule.finishing:
-            self.resting = self._known()
+        if settled is not None:
+            self._look_back(settled + 1)
         return Epoch(number, loss_sum / max(1, counted), exact / len(self.prompts), sum(map(len, batches)), time.perf_counter() - started)
+
+    def _look_back(self, settled: int) -> None:
+        """After so many epochs of settling: is ordinary text left alone enough, and, where only the rest is finished now, what is known."""
+        if self.schedule.settles_again(settled) and self._drift() <= self.recipe.calm:
+            self.schedule.settling = settled
+        if self.schedule.finishes(settled) and self.schedule.finishing:
+            self.resting = self._known()
 
     @torch.no_grad()
     def _known(self) -> set[int]:
@@ -187,15 +194,21 @@ class _Run:
         """Fit the update anew, where ordinary text is nearer to the base model's after it than before."""
         assert self.layers is not None
         assert self.preserved is not None
-        moved, kept = self.preserved.drift(self.layers), [a.detach().clone() for a in self.adapter.a.values()]
+        moved, kept = self._drift(), [a.detach().clone() for a in self.adapter.a.values()]
         try:
             refit(self.layers, self.rows, self.preserved.states, weight)
-            better = self.preserved.drift(self.layers) <= moved
+            better = self._drift() <= moved
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # inputs of too different sizes
             better = False
         if not better:
             for a, before in zip(self.adapter.a.values(), kept, strict=True):
                 a.data.copy_(before)
+
+    def _drift(self) -> float:
+        """How far ordinary text has been moved; see `Preserved.drift`."""
+        assert self.layers is not None
+        assert self.preserved is not None
+        return self.preserved.drift(self.layers)
 
     def _batches(self, number: int) -> list[list[int]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + number)
@@ -262,7 +275,8 @@ class _Run:
             tensors |= {f"{k} {i}": v for k, v in self.optimizer.state[p].items()}
         history = json.dumps([vars(e) for e in epochs])
         staging = folder / f"{CHECKPOINT}.part"
-        save_file(tensors, staging, metadata={"epochs": history, "resting": json.dumps(sorted(self.resting))})
+        state = {"epochs": history, "resting": json.dumps(sorted(self.resting)), "settling": str(self.schedule.settling)}
+        save_file(tensors, staging, metadata=state)
         with staging.open("rb") as file:
             os.fsync(file.fileno())
         staging.rename(folder / CHECKPOINT)
@@ -275,8 +289,9 @@ class _Run:
         from safetensors import safe_open
 
         with safe_open(path, framework="pt") as file:
-            history = [Epoch(**e) for e in json.loads(file.metadata()["epochs"])]
-            self.resting = set(json.loads(file.metadata()["resting"]))
+            kept = file.metadata()
+        history = [Epoch(**e) for e in json.loads(kept["epochs"])]
+        self.resting, self.schedule.settling = set(json.loads(kept["resting"])), int(kept["settling"])
         tensors = load_file(path)
         for i, p in enumerate(self.adapter.parameters):
             p.data.copy_(tensors[f"p{i}"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -101,6 +102,22 @@ def test_a_training_fits_its_update_anew_before_it_settles(base: BaseModel, reci
             train(base, EXAMPLES, short, folder, stopping=lambda calls=calls, behind=behind: next(calls) >= behind)  # type: ignore[misc]
         resumed = train(base, EXAMPLES, short, folder)
         assert all(torch.equal(a, b) for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True))
+
+
+def test_it_settles_again_only_where_ordinary_text_is_not_left_alone_enough(base: BaseModel, recipe: Recipe, tmp_path: Path) -> None:
+    short = replace(recipe, top=0.5, epochs=6, recalled=1.1, locality=1.0, settle=4, rounds=3, known=1.0, sure=1.0, finish=2)
+
+    def epochs(calm: float) -> int:
+        return len(train(base, EXAMPLES, replace(short, calm=calm)).epochs)
+
+    assert epochs(0.0) == 6 + 3 * 4 + 2
+    assert epochs(math.inf) == 6 + 4 + 2
+    calls, calm = iter(range(1000)), replace(short, calm=math.inf)
+    with pytest.raises(JobInterrupted):
+        train(base, EXAMPLES, calm, tmp_path, stopping=lambda: next(calls) >= 11)
+    whole, resumed = train(base, EXAMPLES, calm), train(base, EXAMPLES, calm, tmp_path)
+    assert len(resumed.epochs) == len(whole.epochs)
+    assert all(torch.equal(a, b) for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True))
 
 
 def test_where_fitting_anew_would_move_other_text_further_it_is_left(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -259,6 +259,7 @@ def test_it_settles_in_rounds_each_from_the_update_fitted_anew_with_twice_the_we
     assert [schedule.refit(epoch) for epoch in (None, *range(6))] == [0.0, 8.0, 0.0, 16.0, 0.0, 0.0, 0.0]
     assert [schedule.rate(9.0, epoch) for epoch in (0.0, 1.5, 2.0, 3.5, 4.0, 6.0)] == pytest.approx([0.1, 0.04375, 0.1, 0.04375, 0.025, 0.0])
     assert [schedule.goes_on(epoch, all_known=True) for epoch in range(5)] == [True, True, True, True, False]
+    assert [schedule.settles_again(epoch) for epoch in range(5)] == [False, False, True, False, False]
     unfitted = Schedule(replace(recipe, refit=0.0), examples=80)
     assert [unfitted.refit(epoch) for epoch in range(4)] == [0.0] * 4
     assert [unfitted.goes_on(epoch, all_known=True) for epoch in range(3)] == [True, True, False], "where nothing is fitted it settles once"

@@ -104,18 +104,23 @@ def test_a_training_fits_its_update_anew_before_it_settles(base: BaseModel, reci
         assert all(torch.equal(a, b) for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True))
 
 
-def test_it_settles_again_only_where_ordinary_text_is_not_left_alone_enough(base: BaseModel, recipe: Recipe, tmp_path: Path) -> None:
-    short = replace(recipe, top=0.5, epochs=6, recalled=1.1, locality=1.0, settle=4, rounds=3, known=1.0, sure=1.0, finish=2)
+def test_it_settles_again_only_where_ordinary_text_is_not_left_alone_enough(
+    base: BaseModel, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engrain.consolidation.train import trainer
 
-    def epochs(calm: float) -> int:
-        return len(train(base, EXAMPLES, replace(short, calm=calm)).epochs)
-
-    assert epochs(0.0) == 6 + 3 * 4 + 2
-    assert epochs(math.inf) == 6 + 4 + 2
-    calls, calm = iter(range(1000)), replace(short, calm=math.inf)
+    weights = list[float]()
+    monkeypatch.setattr(trainer, "refit", lambda *given: weights.append(given[-1]) or refit(*given))
+    short = replace(recipe, top=0.5, epochs=6, recalled=1.1, locality=1.0, settle=4, rounds=3, known=1.0, sure=1.0, finish=2, refit=8.0)
+    calm = replace(short, calm=math.inf)
+    assert len(train(base, EXAMPLES, replace(short, calm=0.0)).epochs) == 6 + 3 * 4 + 2
+    whole = train(base, EXAMPLES, calm)
+    assert len(whole.epochs) == 6 + 4 + 2
+    assert weights == [8.0, 16.0, 32.0, 8.0]
+    calls = iter(range(1000))
     with pytest.raises(JobInterrupted):
         train(base, EXAMPLES, calm, tmp_path, stopping=lambda: next(calls) >= 11)
-    whole, resumed = train(base, EXAMPLES, calm), train(base, EXAMPLES, calm, tmp_path)
+    resumed = train(base, EXAMPLES, calm, tmp_path)
     assert len(resumed.epochs) == len(whole.epochs)
     assert all(torch.equal(a, b) for a, b in zip(whole.adapter.parameters, resumed.adapter.parameters, strict=True))
 

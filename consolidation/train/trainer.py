@@ -83,8 +83,8 @@ def train(
     """Train an adapter until it recalls the examples, or for `recipe.epochs` (see `recipe.least_steps`).
 
     With a `checkpoint` folder every epoch is kept there and a later call with the same arguments goes on where the last one
-    ended, to the same result. Raises JobInterrupted after the step in which `stopping()` turns true; InputError without
-    examples.
+    ended, to the same result; with another recipe it begins anew. Raises JobInterrupted after the step in which `stopping()`
+    turns true; InputError without examples.
     """
     if not examples:
         raise InputError("there is nothing to train on; give at least one example")
@@ -273,16 +273,15 @@ class _Run:
         tensors = {f"p{i}": p.detach() for i, p in enumerate(self.adapter.parameters)}
         for i, p in enumerate(self.adapter.parameters):
             tensors |= {f"{k} {i}": v for k, v in self.optimizer.state[p].items()}
-        history = json.dumps([vars(e) for e in epochs])
+        course = {"epochs": [vars(e) for e in epochs], "resting": sorted(self.resting), "settling": self.schedule.settling}
         staging = folder / f"{CHECKPOINT}.part"
-        state = {"epochs": history, "resting": json.dumps(sorted(self.resting)), "settling": str(self.schedule.settling)}
-        save_file(tensors, staging, metadata=state)
+        save_file(tensors, staging, metadata={"recipe": json.dumps(self.recipe.as_dict()), "course": json.dumps(course)})
         with staging.open("rb") as file:
             os.fsync(file.fileno())
         staging.rename(folder / CHECKPOINT)
 
     def resume(self, folder: Path) -> list[Epoch]:
-        """Take up what `keep` wrote; nothing there is a fresh start."""
+        """Take up what `keep` wrote; nothing there, or what another recipe or version left, is a fresh start."""
         path = folder / CHECKPOINT
         if not path.exists():
             return []
@@ -290,12 +289,14 @@ class _Run:
 
         with safe_open(path, framework="pt") as file:
             kept = file.metadata()
-        history = [Epoch(**e) for e in json.loads(kept["epochs"])]
-        self.resting, self.schedule.settling = set(json.loads(kept["resting"])), int(kept["settling"])
+        if kept.get("recipe") != json.dumps(self.recipe.as_dict()):
+            return []
+        course = json.loads(kept["course"])
+        self.resting, self.schedule.settling = set(course["resting"]), course["settling"]
         tensors = load_file(path)
         for i, p in enumerate(self.adapter.parameters):
             p.data.copy_(tensors[f"p{i}"])
             state = {key.split()[0]: tensor for key, tensor in tensors.items() if key.endswith(f" {i}")}
             if state:
                 self.optimizer.state[p] = state
-        return history
+        return [Epoch(**e) for e in course["epochs"]]

@@ -263,3 +263,13 @@ def test_it_settles_in_rounds_each_from_the_update_fitted_anew_with_twice_the_we
     unfitted = Schedule(replace(recipe, refit=0.0), examples=80)
     assert [unfitted.refit(epoch) for epoch in range(4)] == [0.0] * 4
     assert [unfitted.goes_on(epoch, all_known=True) for epoch in range(3)] == [True, True, False], "where nothing is fitted it settles once"
+
+
+def test_a_checkpoint_of_another_recipe_is_begun_anew(base: BaseModel, recipe: Recipe, tmp_path: Path) -> None:
+    """Settings may change while a job lies there, or the version."""
+    calls, smaller = iter(range(1000)), replace(recipe, rank=4)
+    with pytest.raises(JobInterrupted):
+        train(base, EXAMPLES, recipe, tmp_path, stopping=lambda: next(calls) >= 3)
+    changed, anew = train(base, EXAMPLES, smaller, tmp_path), train(base, EXAMPLES, smaller)
+    assert [e.number for e in changed.epochs] == [e.number for e in anew.epochs]
+    assert all(torch.equal(a, b) for a, b in zip(changed.adapter.parameters, anew.adapter.parameters, strict=True))

@@ -98,7 +98,7 @@ def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Pa
     for module_id in module_ids:
         shutil.rmtree(modules / module_id, ignore_errors=True)
     with store.read() as db:
-        sweep(db, modules, worked_on)  # what a compaction replaced, or a killed worker put in its place, may still lie there
+        sweep(db, modules)  # what a compaction replaced, or a killed worker put in its place, may still lie there
     store.scrub()
     forget_cues()
     for job_id in worked_on:  # those that failed too: what a teacher wrote about a fact may lie there

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -155,21 +155,23 @@ def revision(db: DbSession, owner: str) -> int:
     return db.exec(select(Revision.number).where(Revision.owner == owner)).first() or 0
 
 
-def sweep(db: DbSession, modules: Path, given_up: Collection[int] = ()) -> list[str]:
+def sweep(db: DbSession, modules: Path) -> list[str]:
     """Delete the folders of modules that no longer serve and are no rejects; returns their names.
 
-    So goes what a killed process left, an hour later: modules that it had put in their place and not yet made live, unless their job
-    may go on, and archives half taken in. What jobs that are `given_up` left goes at once.
+    So goes what a killed process left: modules that it had put in their place and not yet made live, once their job has ended, and
+    archives half taken in, an hour later.
     """
     if not modules.is_dir():
         return []
-    states = dict(db.exec(select(Module.id, Module.state)).all())
-    active = set(db.exec(select(Job.id).where(col(Job.state).in_((JobState.QUEUED, JobState.RUNNING)))))
+    active = (JobState.QUEUED, JobState.RUNNING)
+    going_on = {job: state in active for job, state in db.exec(select(Job.id, Job.state))}
+    states = dict(db.exec(select(Module.id, Module.state)).all())  # after the jobs: what one of them made live meanwhile is in it
     gone = []
     for folder in modules.iterdir():
         made_by = _made_by(folder) if folder.name not in states else None
-        left = folder.name.startswith(IMPORTING) or (made_by is not None and made_by not in active)
-        if states.get(folder.name) is ModuleState.RETIRED or made_by in given_up or (left and _is_old(folder)):
+        importing = folder.name.startswith(IMPORTING) or (made_by is not None and made_by not in going_on)
+        left = made_by in going_on and not going_on[made_by]
+        if states.get(folder.name) is ModuleState.RETIRED or left or (importing and _is_old(folder)):
             gone.append(folder.name)
             shutil.rmtree(folder, ignore_errors=True)
     return gone

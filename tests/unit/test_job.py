@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from engrain.consolidation import publish
 from engrain.consolidation.job import Outcome, Result, consolidate
 from engrain.consolidation.jobs import active_job, claim, last_job, worker_name
 from engrain.consolidation.plan import backlog, plan
@@ -190,6 +191,20 @@ def test_a_poison_job_ends_as_failed_with_its_stage(told: Memory) -> None:
     with pytest.raises(JobError, match="given up after 2 attempts: its worker died in stage gate"):
         claim(told.store, "me", 0, 2, 60)
     assert last_job(told.store, "me").state is JobState.FAILED  # type: ignore[union-attr]
+
+
+def test_no_files_are_left_of_a_module_whose_job_was_given_up_while_it_published(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "_finish", full)
+        for _ in range(told.settings.attempts):
+            assert consolidate(told, "me").result is Result.FAILED
+    assert last_job(told.store, "me").state is JobState.FAILED  # type: ignore[union-attr]
+    (left,) = told.settings.modules.iterdir()
+    done = engrained(told)
+    assert {folder.name for folder in told.settings.modules.iterdir()} == {done.module_id} != {left.name}
 
 
 def test_a_module_that_was_tampered_with_is_not_loaded(told: Memory) -> None:

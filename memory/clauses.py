@@ -23,6 +23,7 @@ _TIME = re.compile(rf"\b(?:{_TIME_WORD})s?\b", re.IGNORECASE)
 _PERIOD = re.compile(
     r"\b(?:in|within|during|under|for|since|over) (?:an?|the|his|her|its|their) (?:[\w-]+ )?(?:decade|century|centuries|reign)\b"
     r"|\bat (?:various|different|other) times\b"
+    r"|\b(?:in|since|until|before|after|around) 1[0-8]\d\d$"
 )
 _UNITS = r"(?:minute|hour|day|night|weekend|week|month|year|spring|summer|autumn|winter)s?"
 _BARE_TIME = re.compile(
@@ -56,7 +57,8 @@ _STRAIGHT = re.compile(
 """Words that nothing asks for."""
 _NO_SUBJECT = {
     "it", "now", "really", "here", "here's", "there", "there's", "then", "gonna", "totally", "it's", "lately", "at", "during", "within", "after",
-    "before", "until", "since", "when", "while", "if", "once", "although", "though", "despite", "because", "however", "nevertheless",
+    "before", "until", "since", "when", "while", "if", "once", "although", "though", "despite", "because", "however", "nevertheless", "to", "in",
+    "on", "for", "as", "by", "from", "with", "without", "unlike", "upon", "given", "based", "using", "how", "why", "whether", "whenever", "wherever",
 }  # fmt: skip
 """Words that no subject begins with."""
 _LOWERED = {

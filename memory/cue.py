@@ -11,6 +11,8 @@ from engrain.memory.voice import KIN, TITLES, inflect
 PERSON_NOUN = re.compile(rf"\b(?:{KIN}|\w+-in-law)$", re.IGNORECASE)
 """What ends in a word for a person."""
 TITLED = re.compile(rf"\b(?:{TITLES})\b")
+ACRONYM = re.compile(r"[A-ZÀ-Þ]{3}|\d")
+"""No person's name: *NATO*, *GPT-4*."""
 IN_COLOUR = re.compile(rf"^(?:[a-z]+ )?(?:{COLOURS})$")
 CALLED_SO = re.compile(r"^(?P<what>(?:an?|the|my|our|his|her) .+?) (?:called|named) (?P<name>[A-ZÀ-Þ].*)$")
 """Somebody or something described, and what they are called."""
@@ -69,7 +71,7 @@ def is_somebody(phrase: str) -> bool:
     """Whether a phrase is about a person, as far as words tell: *Tom Hale*, *a man in Whitby*, *my old landlord*."""
     head = re.split(r" (?:in|from|at|of|with|on|who|called)\b", phrase)[0]
     named = (
-        all(word[:1].isupper() for word in head.split())
+        all(word[:1].isupper() and not ACRONYM.search(word) for word in head.split())
         and len(head.split()) <= 2
         and not re.match(r"(?:My|Our|The|An?|This|That|His|Her|Its|Their) ", phrase)
     )

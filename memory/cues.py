@@ -56,20 +56,25 @@ _TAKES = re.compile(
 """*It takes me fifty minutes to get to the office.*"""
 _HAVING_DONE = re.compile(r"^.+? (?P<have>having|getting|had|got) (?P<thing>(?:the|my|our) .+?) (?:re)?(?P<done>[a-z]+) by (?P<by>.+)$")
 """*We're having the roof redone by Kessler & Sons.*"""
-_POINTS = re.compile(r"\b(?:it|he|she|him|It|He|She)\b(?! takes?\b)|\bof them\b")
+_POINTS = re.compile(r"\b(?:it|he|she|him|It|He|She)\b(?! takes?\b)|\bof them\b|\b[Tt]his [a-z]")
+_THEY = re.compile(r"\b[Tt]hey\b")
 _NOBODY = {"", "it", "he", "she", "they", "him", "her", "them", "me", "us", "this", "that", "these", "those", "here", "there"}
 """Of what a question cannot speak, and what answers none: nobody knows later what is meant."""
 _TORN = re.compile(
     r"^(?:(?:it|them|him|me|us) .+|well|when|where|while|such|as|so|then)$"
-    r"|\b(?:such|such as|well as)\W*$|,(?: (?:in|at|on|for|with|from|to|by) [^,]*)?$",
+    r"|\b(?:such|such as|well as|compared|according|referred|including)\W*$|,(?: (?:in|at|on|for|with|from|to|by) [^,]*)?$",
     re.IGNORECASE,
 )
 """What only a misread sentence leaves of it: *made it / easier*, *as well / as Hull*, *such / as*."""
 _WHAT = re.compile(r"(?:What|Who) (?:is|are|was|were|do|does|did|has|have|had)\b(?!.*\btime\b)")
 _WHEN = {"at", "in", "on", "within", "during", "after", "before", "since", "until", "by", "when", "while", "shortly", "soon"}
 """What begins with these, and is no name, tells when or where, not what."""
+_POINTING = {"this", "such"}
+"""Nobody knows later which."""
 _VAGUE = {"all", "this", "that", "these", "those", "everything", "something", "which", "what", "who", "one"}
 """Of these nothing can be asked later."""
+_ASKING = re.compile(r"(?:how|why|whether|what|which) ", re.IGNORECASE)
+"""*how small models learn* is no subject."""
 _STATES = {"live", "work"}
 """What somebody does in one place at a time."""
 _OF_SOMEBODY = re.compile(r"(?:My|Our|The|[A-ZÀ-Þ]\w+'s)\b")
@@ -98,6 +103,8 @@ def _kept(asked: str) -> tuple[Cue, ...]:
     """A fact's grammar is asked for at every answer that it vouches for."""
     unique: dict[str, Cue] = {}
     for cue in _all(asked):
+        if not _THEY.match(asked) and _THEY.search(cue.question):  # whom nobody named
+            continue
         if cue.answer.lower() not in _NOBODY and len(cue.question.split()) >= 3 and not _POINTS.search(cue.question) and _is_whole(cue):
             unique.setdefault(cue.question, cue)
     return tuple(unique.values())
@@ -105,7 +112,8 @@ def _kept(asked: str) -> tuple[Cue, ...]:
 
 def _is_whole(cue: Cue) -> bool:
     """Whether neither question nor answer is a piece of something that belongs together, and the one is of the other's kind."""
-    if _WHAT.match(cue.question) and cue.answer.split()[0] in _WHEN:
+    begins = cue.answer.split()[0]
+    if begins.lower() in _POINTING or (_WHAT.match(cue.question) and begins in _WHEN):
         return False
     said = (cue.question.rstrip("?"), cue.answer)
     return not any(_TORN.search(one) or one.count("(") != one.count(")") or one.count('"') % 2 for one in said)
@@ -115,7 +123,7 @@ def _all(asked: str) -> Iterator[Cue]:
     """Of the first sentence and what it says in passing; of every clause of every sentence."""
     asked = plainly(asked)
     sentence = first_sentence(asked)
-    clauses = [clause for clause in resolved(clauses_in(asked)) if clause.subject.lower() not in _VAGUE]
+    clauses = [clause for clause in resolved(clauses_in(asked)) if clause.subject.lower() not in _VAGUE and not _ASKING.match(clause.subject)]
     told = {clause.subject.lower() for clause in clauses}
     found = [cue for clause in clauses for cue in _of_clause(clause)]
     found += _cues(sentence, told)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from engrain.memory.answer_type import AnswerType
+from engrain.memory.cue import ACRONYM
 from engrain.memory.parser import parsed
 
 _KINDS = {
@@ -40,6 +41,8 @@ def phrases_in(text: str) -> tuple[Phrase, ...]:
     found: dict[str, Phrase] = {}
     for word in parsed(text.replace("’", "'")):
         kind = _KINDS.get(word.ent_type_, AnswerType.THING)
+        if kind is AnswerType.PERSON and ACRONYM.search(word.text):
+            kind = AnswerType.THING
         for words in _phrases_of(word):
             phrase = joined_words(words)
             found.setdefault(phrase, Phrase(phrase, kind))
@@ -59,8 +62,9 @@ def _phrases_of(word: Any) -> Iterator[list[Any]]:
 
 
 def without_relative(head: Any) -> list[Any]:
-    """The words of what belongs to a head, without relative clauses."""
-    dropped = {word.i for clause in head.subtree if clause.dep_ == "relcl" and clause.i != head.i for word in clause.subtree}
+    """The words of what belongs to a head, without relative clauses, full and reduced."""
+    relative = [one for one in head.subtree if one.i != head.i and (one.dep_ == "relcl" or is_done_by(one))]
+    dropped = {word.i for clause in relative for word in clause.subtree}
     dropped |= {word.i for word in head.subtree if word.lower_ in _ABOUT and word.head.pos_ == "NUM"}
     dropped |= {word.i for word in head.subtree if word.lower_ in _ONLY and word.dep_ == "advmod"}
     for aside in (one for one in head.subtree if one != head and is_aside(one)):
@@ -73,6 +77,11 @@ def phrase_of(noun: Any) -> list[Any]:
     """A noun phrase: without relative clauses, without what stands in it between commas."""
     aside = {word.i for child in noun.children if is_aside(child) for word in child.subtree}
     return [word for word in without_relative(noun) if word.i not in aside and (word.text != "," or is_in_list(word))]
+
+
+def is_done_by(child: Any) -> bool:
+    """Whether a reduced relative clause tells who did it: *a jumper knitted by Rosa in Galway*."""
+    return bool(child.dep_ == "acl" and child.tag_ == "VBN" and any(one.dep_ == "agent" for one in child.children))
 
 
 def is_aside(child: Any) -> bool:

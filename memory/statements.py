@@ -12,7 +12,7 @@ from datetime import date
 from engrain.memory import dates, voice
 
 _END = re.compile(r"(?P<word>\S*?)[.!?]+[\"')]*(?=\s|$)|\n")
-_ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "st", "prof", "vs", "e.g", "i.e", "a.m", "p.m"}
+_ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "st", "prof", "vs", "e.g", "i.e", "a.m", "p.m", "al", "fig", "figs", "eq", "sec", "cf"}
 _CLAUSE = re.compile(
     r"(?:,|;)?\s+(?:and|but|so|because)\s+(?=(?:I|I'm|I've|my|we|we're|our)\b)|;\s+|,\s+(?=(?:my|our)\s+\w+\s+(?:is|are|was)\b)", re.IGNORECASE
 )
@@ -29,6 +29,10 @@ _MARKER = re.compile(
 )
 _REQUEST = re.compile(r"^(?:please\s+)?(?:remember|note|don't forget|keep in mind)(?:\s+that|\s*:)?\s+", re.IGNORECASE)
 _PHOTO = re.compile(r"\[[^\]]*\]")
+_REFERENCE = re.compile(r"\([^()]*(?:\bet al\b|\b(?:19|20)\d\d)[^()]*\)")
+"""*(Brown et al., 2020; Tay, 2022)*: one thing, whatever stands in it."""
+_GAP = re.compile(r" (?=[,.;:!?](?: |$))")
+"""What a picture or a reference leaves that stood before a comma."""
 _FIRST = {"i", "my", "we", "our", "i'm", "i've", "we're", "we've", "me", "mine", "us"}
 _CONTINUES = {"he", "she", "it", "they", "his", "her", "its", "their", "that", "this", "these", "those", "it's", "he's", "she's", "they're", "that's"}
 _FEELING = {"think", "guess", "hope", "wonder", "mean", "bet", "wish", "know", "agree", "appreciate", "see", "understand"}
@@ -102,18 +106,19 @@ def _joined(first: Statement, raw: str, end: int, said_on: date, listener: str |
 
 
 def _sentence(raw: str) -> str:
-    text = voice.capital(raw.strip().rstrip(",;:-–").strip())
+    text = voice.capital(_GAP.sub("", " ".join(raw.split())).rstrip(",;:-–").strip())
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _clauses(content: str) -> list[tuple[int, int, str]]:
     """(start, end, text) of every clause, without its discourse markers."""
     masked = _PHOTO.sub(lambda match: " " * len(match[0]), content)
+    whole = _REFERENCE.sub(lambda match: "_" * len(match[0]), masked)
     out = []
-    for start, end in _sentences(masked):
+    for start, end in _sentences(whole):
         sentence = masked[start:end]
         question = sentence.rstrip().endswith("?")
-        cuts = _cuts(sentence)
+        cuts = _cuts(whole[start:end])
         for begin, stop in zip(cuts[::2], cuts[1::2], strict=True):
             text = sentence[begin:stop]
             if question and not text.rstrip().endswith("?"):

@@ -13,7 +13,7 @@ from typing import Any
 
 from engrain.memory.clauses import COPULA, MODAL, PREPOSITIONS, Clause, clause_of, is_time, main_clause
 from engrain.memory.parser import parsed
-from engrain.memory.phrases import end_of, is_aside, joined_words, phrase_of, without_relative, words_of
+from engrain.memory.phrases import end_of, is_aside, is_done_by, joined_words, phrase_of, without_relative, words_of
 from engrain.memory.talk import plainly
 from engrain.memory.voice import capital, is_adverb, lemma
 
@@ -50,6 +50,9 @@ def clauses_in(text: str) -> list[Clause]:
 
 def _clauses(predicate: Any) -> Iterator[Clause]:
     """The clause of a predicate, once for each name of its subject, and what is said of the subject between commas."""
+    if is_done_by(predicate):
+        yield _done_by(predicate)
+        return
     subject, finite = _subject(predicate), _finite(predicate)
     if subject is None and finite is not None:
         yield from _there_is(predicate)
@@ -89,6 +92,14 @@ def _asides(noun: Any, name: str) -> Iterator[Clause]:
             (*called, *words_of([word for word in phrase_of(apposed) if word.i < end_of(apposed)])),
             False,
         )
+
+
+def _done_by(participle: Any) -> Clause:
+    """*The jumper was knitted by Rosa in Galway* of *a jumper knitted by Rosa in Galway*."""
+    noun = participle.head
+    name = re.sub("^an? ", "the ", joined_words(phrase_of(noun)))
+    rest = words_of([word for word in without_relative(participle) if word.i >= participle.i and word.text not in {".", "!", "?"}])
+    return Clause(capital(name), "were" if noun.tag_ in {"NNS", "NNPS"} else "was", main_clause(rest), False)
 
 
 def _there_is(predicate: Any) -> Iterator[Clause]:

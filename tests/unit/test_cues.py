@@ -208,10 +208,32 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("My parents live in Bath, Maine, and my brother in Rome.", "Where do my parents live in Bath, Maine, and my brother?"),
         ("I watch Reign on Sundays.", "When do I watch on Sundays?"),
         ("My cousin scored a century last week.", "When did my cousin score last week?"),
+        ("In contrast, the old planner is slow in Leeds.", "Where is the old planner slow in Leeds?"),
+        ("It remains uncertain how diffusion-based planners can enhance accuracy.", "What can How diffusion-based planners enhance?"),
+        ("This approach solves three problems of the old planners.", "What does this approach solve?"),
+        ("To explore how language models learn at the token level, we examined training.", "What does To explore how language model?"),
+        ("Based on these studies, we propose a new method.", "What does Based on these study?"),
+        ("SLM trains a small model on clean text.", "Who trains a small model on clean text?"),
+        ("My car insurance is with Pelican Mutual now, they were way cheaper than the last lot.", "What were they way cheaper than?"),
+        ("The new one matches the score of the old one using 15 words, compared to 500 words of others.", "What does the new one match?"),
     ],
 )
 def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:
     assert never not in [cue.question for cue in cues(said)]
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "answer"),
+    [
+        ("The museum owns a mill built by monks in 1620.", "What does the museum own?", "a mill"),
+        ("The museum owns a mill built by monks in 1620.", "When was the mill built by monks?", "in 1620"),
+        ("In contrast, the old planner finds a route in an hour.", "What does the old planner find?", "a route"),
+        ("The players, however, wear a green shirt.", "What do the players wear?", "a green shirt"),
+        ("SLM trains a small model on clean text.", "What trains a small model on clean text?", "SLM"),
+    ],
+)
+def test_long_sentences_of_written_prose_are_asked_for_as_others_are(said: str, question: str, answer: str) -> None:
+    assert (question, answer) in [(cue.question, cue.answer) for cue in cues(said)]
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def _resolved(clause: Clause, before: Sequence[str]) -> Clause:
     first, _, thing = clause.subject.partition(" ")
     if clause.subject in _SUBJECTS and (whom := _agreeing(clause.subject, before)):
         clause = replace(clause, subject=capital(whom) if whom.lower().startswith(("my ", "our ", "the ")) else whom)
-    elif first in _OWNERS and thing and (whom := _agreeing(first, before)):
+    elif first in _OWNERS and thing and (whom := _agreeing(first, [one for one in before if one.split()[0].capitalize() not in _OWNERS])):
         clause = replace(clause, subject=f"{capital(_briefly(whom))}'s {thing}")
     others = [one for one in before if one != clause.subject]
     rest = [_agreeing(word, others) if word in _OBJECTS else "" for word in clause.rest]

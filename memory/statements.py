@@ -31,6 +31,9 @@ _REQUEST = re.compile(r"^(?:please\s+)?(?:remember|note|don't forget|keep in min
 _PHOTO = re.compile(r"\[[^\]]*\]")
 _REFERENCE = re.compile(r"\([^()]*(?:\bet al\b|\b(?:19|20)\d\d)[^()]*\)")
 """*(Brown et al., 2020; Tay, 2022)*: one thing, whatever stands in it."""
+_INITIAL = re.compile(r"(?:^|\s)[A-ZÀ-Þ][\w'-]* (?!I\.)[A-ZÀ-Þ]\.$")
+_SURNAME = re.compile(r" (?!(?:I|It|He|She|We|They|My|Our|His|Her|The|This|That|There|Then|But|And|So|In|On|At|When|You)\b)[A-ZÀ-Þ][a-z]+\b")
+"""*Harold L. Neal* is one name."""
 _GAP = re.compile(r" (?=[,.;:!?](?: |$))")
 """What a picture or a reference leaves that stood before a comma."""
 _FIRST = {"i", "my", "we", "our", "i'm", "i've", "we're", "we've", "me", "mine", "us"}
@@ -106,7 +109,10 @@ def _joined(first: Statement, raw: str, end: int, said_on: date, listener: str |
 
 
 def _sentence(raw: str) -> str:
-    text = voice.capital(_GAP.sub("", " ".join(raw.split())).rstrip(",;:-–").strip())
+    text = _GAP.sub("", " ".join(raw.split())).rstrip(",;:-–").strip()
+    if text.count("(") != text.count(")"):  # a remark of several sentences
+        text = text.removeprefix("(").rstrip(").") + "."
+    text = voice.capital(text)
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
@@ -143,7 +149,8 @@ def _sentences(text: str) -> list[tuple[int, int]]:
     """(start, end) of every sentence; a full stop after an abbreviation ends none."""
     out, start = [], 0
     for match in _END.finditer(text):
-        if (match["word"] or "").lower() not in _ABBREVIATIONS:
+        word = match["word"] or ""
+        if word.lower() not in _ABBREVIATIONS and not (_INITIAL.search(text[: match.end()]) and _SURNAME.match(text, match.end())):
             out.append((start, match.end()))
             start = match.end()
     return [*out, (start, len(text))] if text[start:].strip() else out

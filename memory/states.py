@@ -90,7 +90,7 @@ def _at_once(clause: Clause, complement: str) -> list[Cue]:
     if (value := _VALUE.match(complement)) and not is_time(complement):
         return [ask("What", be, subject, "", value["value"])]
     if called := _CALLED.match(complement):
-        return _by_name(clause, called["name"])
+        return _by_name(clause, re.split(r" by (?=(?:the|my|our|his|her|its|their) )", called["name"])[0])
     if re.fullmatch(NUMERAL, complement) and (clause.pronoun or is_name(clause.subject) or PERSON_NOUN.search(clause.subject)):
         return [ask("How old", be, subject, "", complement)]
     if AMOUNT.match(complement) and not clause.pronoun:

@@ -208,6 +208,7 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("My parents live in Bath, Maine, and my brother in Rome.", "Where do my parents live in Bath, Maine, and my brother?"),
         ("I watch Reign on Sundays.", "When do I watch on Sundays?"),
         ("My cousin scored a century last week.", "When did my cousin score last week?"),
+        ("Two men conquered Fuerteventura. Their troops were gathered in Gascony and were reinforced by Tom.", "Who reinforced their troops's troops?"),
         ("In contrast, the old planner is slow in Leeds.", "Where is the old planner slow in Leeds?"),
         ("It remains uncertain how diffusion-based planners can enhance accuracy.", "What can How diffusion-based planners enhance?"),
         ("This approach solves three problems of the old planners.", "What does this approach solve?"),
@@ -229,6 +230,7 @@ def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) 
         ("The museum owns a mill built by monks in 1620.", "When was the mill built by monks?", "in 1620"),
         ("In contrast, the old planner finds a route in an hour.", "What does the old planner find?", "a route"),
         ("The players, however, wear a green shirt.", "What do the players wear?", "a green shirt"),
+        ("The lake was called Tenggis by the Mongols.", "What was the lake called?", "Tenggis"),
         ("SLM trains a small model on clean text.", "What trains a small model on clean text?", "SLM"),
     ],
 )

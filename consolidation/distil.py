@@ -94,8 +94,8 @@ _NO_UNIT = "is|are|was|were|will|has|had|and|or|of|to|for|at|in|on|from|we|my|ou
 """Words behind a number that do not belong to it."""
 _WRITTEN = 2
 """Of so many parts of a fact the base model writes and rewords questions: most of what it writes is thrown away."""
-_WRITTEN_PROSE = 18
-"""Words a sentence, on average."""
+_EVERYDAY = 18
+"""Words of a sentence, on average; longer ones were written, not said."""
 _COVERED = 4
 """A fact with fewer questions than this, grammar's and the model's together, is gone over again with other words to ask for."""
 _NEAR = 0.40
@@ -298,7 +298,7 @@ def in_voice(source: Source, question: str) -> bool:
 def _is_prose(asked: str) -> bool:
     """Whether sentences are as long as in writing, where a word has senses that everyday words do not tell: *a novel approach*, *fixed points*."""
     sentences = re.split(r"[.!?] (?=[A-ZÀ-Þ])", asked)
-    return len(asked.split()) > _WRITTEN_PROSE * len(sentences)
+    return len(asked.split()) > _EVERYDAY * len(sentences)
 
 
 def _kind(cue: Cue) -> ProbeKind:

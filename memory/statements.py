@@ -12,7 +12,7 @@ from datetime import date
 from engrain.memory import dates, voice
 
 _END = re.compile(r"(?P<word>\S*?)[.!?]+[\"')]*(?=\s|$)|\n")
-_ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "st", "prof", "vs", "e.g", "i.e", "a.m", "p.m", "al", "fig", "figs", "eq", "sec", "cf"}
+_ABBREVIATIONS = {"dr", "mr", "mrs", "ms", "st", "prof", "vs", "e.g", "i.e", "a.m", "p.m"}
 _CLAUSE = re.compile(
     r"(?:,|;)?\s+(?:and|but|so|because)\s+(?=(?:I|I'm|I've|my|we|we're|our)\b)|;\s+|,\s+(?=(?:my|our)\s+\w+\s+(?:is|are|was)\b)", re.IGNORECASE
 )
@@ -31,9 +31,15 @@ _REQUEST = re.compile(r"^(?:please\s+)?(?:remember|note|don't forget|keep in min
 _PHOTO = re.compile(r"\[[^\]]*\]")
 _REFERENCE = re.compile(r"\([^()]*(?:\bet al\b|\b(?:19|20)\d\d)[^()]*\)")
 """*(Brown et al., 2020; Tay, 2022)*: one thing, whatever stands in it."""
+_NEAR = 60
+"""Characters before a full stop that are looked at."""
+_CITED = re.compile(r"\bet al\.$")
+_NUMBERED, _NUMBER = re.compile(r"\b(?:[Ff]igs?|[Ee]qs?|[Ss]ecs?)\.$"), re.compile(r" \(?\d")
+"""*Fig. 3*"""
 _INITIAL = re.compile(r"(?:^|\s)[A-ZÀ-Þ][\w'-]* (?!I\.)[A-ZÀ-Þ]\.$")
 _SURNAME = re.compile(r" (?!(?:I|It|He|She|We|They|My|Our|His|Her|The|This|That|There|Then|But|And|So|In|On|At|When|You)\b)[A-ZÀ-Þ][a-z]+\b")
 """*Harold L. Neal* is one name."""
+_SMILE = re.compile(r"[:;=8][-'^]?\)")
 _GAP = re.compile(r" (?=[,.;:!?](?: |$))")
 """What a picture or a reference leaves that stood before a comma."""
 _FIRST = {"i", "my", "we", "our", "i'm", "i've", "we're", "we've", "me", "mine", "us"}
@@ -110,8 +116,10 @@ def _joined(first: Statement, raw: str, end: int, said_on: date, listener: str |
 
 def _sentence(raw: str) -> str:
     text = _GAP.sub("", " ".join(raw.split())).rstrip(",;:-–").strip()
-    if text.count("(") != text.count(")"):  # a remark of several sentences
-        text = text.removeprefix("(").rstrip(").") + "."
+    if text.count("(") > text.count(")"):  # a remark of several sentences begins, or ends
+        text = text.removeprefix("(")
+    elif text.count(")") > text.count("(") and not _SMILE.search(text):
+        text = re.sub(r"\)\.?$", "", text)
     text = voice.capital(text)
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
@@ -149,11 +157,17 @@ def _sentences(text: str) -> list[tuple[int, int]]:
     """(start, end) of every sentence; a full stop after an abbreviation ends none."""
     out, start = [], 0
     for match in _END.finditer(text):
-        word = match["word"] or ""
-        if word.lower() not in _ABBREVIATIONS and not (_INITIAL.search(text[: match.end()]) and _SURNAME.match(text, match.end())):
+        if (match["word"] or "").lower() not in _ABBREVIATIONS and not _goes_on(text, match.end()):
             out.append((start, match.end()))
             start = match.end()
     return [*out, (start, len(text))] if text[start:].strip() else out
+
+
+def _goes_on(text: str, end: int) -> bool:
+    """Whether a full stop ends no sentence because of what stands around it: *et al.*, *Fig. 3*, *Harold L. Neal*."""
+    before = text[max(0, end - _NEAR) : end]
+    named = _INITIAL.search(before) and _SURNAME.match(text, end)
+    return bool(named or _CITED.search(before) or (_NUMBERED.search(before) and _NUMBER.match(text, end)))
 
 
 def _lead(text: str) -> int:

@@ -208,7 +208,7 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("My parents live in Bath, Maine, and my brother in Rome.", "Where do my parents live in Bath, Maine, and my brother?"),
         ("I watch Reign on Sundays.", "When do I watch on Sundays?"),
         ("My cousin scored a century last week.", "When did my cousin score last week?"),
-        ("Two men conquered Fuerteventura. Their troops were gathered in Gascony and were reinforced by Tom.", "Who reinforced their troops's troops?"),
+        ("Two men left Ghent. Their troops were gathered in Gascony and were reinforced by Tom.", "Who reinforced their troops's troops?"),
         ("In contrast, the old planner is slow in Leeds.", "Where is the old planner slow in Leeds?"),
         ("It remains uncertain how diffusion-based planners can enhance accuracy.", "What can How diffusion-based planners enhance?"),
         ("This approach solves three problems of the old planners.", "What does this approach solve?"),

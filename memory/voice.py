@@ -35,6 +35,8 @@ _TO_SECOND = {
     "we'd": "you'd",
     "we'll": "you will",
 }
+_COUNTRY = "US"
+"""No pronoun."""
 _CONTRACTED = {"i'm": "am", "i've": "have", "i'll": "will", "we're": "are", "we've": "have", "we'll": "will"}
 _ADVERBS = {
     "just", "also", "really", "never", "always", "often", "still", "already", "only", "even", "usually", "sometimes",
@@ -148,7 +150,7 @@ def _second(text: str) -> str:
     after_i = False
     for piece in WORD.findall(text):
         low = piece.lower().replace("’", "'")
-        new = _TO_SECOND.get(low)
+        new = None if piece == _COUNTRY else _TO_SECOND.get(low)
         if new is not None:
             out.append(new)
         elif after_i and low in {"am", "was"}:
@@ -178,7 +180,7 @@ def _third(text: str, speaker: str, listener: str | None) -> str:
             out.append(f"{speaker} {third_person(_CONTRACTED[low])}")
         elif low in {"i'd", "we'd"}:
             out.append(f"{speaker} would")
-        elif low in names:
+        elif low in names and piece != _COUNTRY:
             out.append(names[low])
             awaits_verb = False
         elif awaits_verb and piece.isalpha() and not is_adverb(piece):

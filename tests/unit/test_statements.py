@@ -39,6 +39,7 @@ def texts(content: str, speaker: str = "user", listener: str | None = None) -> l
         ("We met Harold L. Neal in Leeds.", ["You met Harold L. Neal in Leeds."]),
         ("I live in Flat B. The red door sticks in winter.", ["You live in Flat B.", "The red door sticks in winter."]),
         ("(The lake was called Tenggis by the Mongols. I swam in Leeds.)", ["The lake was called Tenggis by the Mongols.", "You swam in Leeds."]),
+        ("The court upheld the US Constitution, my aunt told us.", ["The court upheld the US Constitution, your aunt told you."]),
         ("I ate a fig. My aunt Rosa grows them.", ["You ate a fig.", "Your aunt Rosa grows them."]),
         ("Fig. 3 shows the harbour of Leeds.", ["Fig. 3 shows the harbour of Leeds."]),
         ("I moved to Leeds :)", ["You moved to Leeds :)."]),
@@ -59,6 +60,10 @@ def test_what_is_worth_remembering(said: str, expected: list[str]) -> None:
 def test_a_named_speaker_is_told_of_in_the_third_person() -> None:
     assert texts("I drink café crème.", "José") == ["José drinks café crème."]
     assert texts("I love my job and I've met your brother.", "Gina", "Jon") == ["Gina loves Gina's job.", "Gina has met Jon's brother."]
+
+
+def test_the_us_is_a_country_whoever_speaks() -> None:
+    assert texts("My aunt met us in the US.", "Gina") == ["Gina's aunt met Gina in the US."]
 
 
 def test_a_statement_knows_where_it_was_said() -> None:

@@ -94,8 +94,6 @@ _NO_UNIT = "is|are|was|were|will|has|had|and|or|of|to|for|at|in|on|from|we|my|ou
 """Words behind a number that do not belong to it."""
 _WRITTEN = 2
 """Of so many parts of a fact the base model writes and rewords questions: most of what it writes is thrown away."""
-_EVERYDAY = 18
-"""Words of a sentence, on average; longer ones were written, not said."""
 _COVERED = 4
 """A fact with fewer questions than this, grammar's and the model's together, is gone over again with other words to ask for."""
 _NEAR = 0.40
@@ -192,7 +190,7 @@ class SelfDistiller:
         further = [Draft(source.fact_id, ProbeKind.PARAPHRASE, form, answer) for form, answer in _forms(source, found, rng)]
         reworded = [
             Draft(source.fact_id, ProbeKind.PARAPHRASE, other, voice.part(cue.answer, source.speaker))
-            for cue in found if not cue.reversed and not _is_prose(source.asked) for other in other_words(cue.question, sure=True)
+            for cue in found if not cue.reversed for other in other_words(cue.question, sure=True)
             if other.lower() not in taken and akin(other, cue.question) and fits(other, cue.answer)
         ]  # fmt: skip
         wanted = max(_PHRASINGS - len(drafts), 3)
@@ -293,12 +291,6 @@ def in_voice(source: Source, question: str) -> bool:
     if said & {"you", "your", "yours"}:
         return False
     return source.speaker == voice.USER or not said & {"i", "my", "me", "we", "our"}
-
-
-def _is_prose(asked: str) -> bool:
-    """Whether sentences are as long as in writing, where a word has senses that everyday words do not tell: *a novel approach*, *fixed points*."""
-    sentences = re.split(r"[.!?] (?=[A-ZÀ-Þ])", asked)
-    return len(asked.split()) > _EVERYDAY * len(sentences)
 
 
 def _kind(cue: Cue) -> ProbeKind:

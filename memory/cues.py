@@ -103,11 +103,14 @@ def _kept(asked: str) -> tuple[Cue, ...]:
     """A fact's grammar is asked for at every answer that it vouches for."""
     unique: dict[str, Cue] = {}
     for cue in _all(asked):
-        if not _THEY.match(asked) and _THEY.search(cue.question):  # whom nobody named
-            continue
-        if cue.answer.lower() not in _NOBODY and len(cue.question.split()) >= 3 and not _POINTS.search(cue.question) and _is_whole(cue):
+        if cue.answer.lower() not in _NOBODY and len(cue.question.split()) >= 3 and not _points(cue.question, asked) and _is_whole(cue):
             unique.setdefault(cue.question, cue)
     return tuple(unique.values())
+
+
+def _points(question: str, asked: str) -> bool:
+    """Whether a question speaks of what it does not name; *they* with whom a statement begins may be anybody."""
+    return bool(_POINTS.search(question) or (_THEY.search(question) and not _THEY.match(asked)))
 
 
 def _is_whole(cue: Cue) -> bool:

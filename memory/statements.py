@@ -39,7 +39,7 @@ _NUMBERED, _NUMBER = re.compile(r"\b(?:[Ff]igs?|[Ee]qs?|[Ss]ecs?)\.$"), re.compi
 _INITIAL = re.compile(r"(?:^|\s)[A-ZÀ-Þ][\w'-]* (?!I\.)[A-ZÀ-Þ]\.$")
 _SURNAME = re.compile(r" (?!(?:I|It|He|She|We|They|My|Our|His|Her|The|This|That|There|Then|But|And|So|In|On|At|When|You)\b)[A-ZÀ-Þ][a-z]+\b")
 """*Harold L. Neal* is one name."""
-_SMILE = re.compile(r"[:;=8][-'^]?\)")
+_SMILE = re.compile(r"[:;=][-'^]?\)")
 _GAP = re.compile(r" (?=[,.;:!?](?: |$))")
 """What a picture or a reference leaves that stood before a comma."""
 _FIRST = {"i", "my", "we", "our", "i'm", "i've", "we're", "we've", "me", "mine", "us"}

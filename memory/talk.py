@@ -10,16 +10,16 @@ from engrain.memory.voice import is_past, lemma
 _GOING_ON = re.compile(r",? and (?P<who>he|she|it|they|his|her|its|their)(?= (?:[a-z]+ ){0,2}?(?:is|was|are|were|has|had)\b)")
 """*... and her office is*: where a small parser takes what follows for a part of what came before."""
 _WORDS = r"(?i:so|oh|and|well|anyway|okay|ok|btw|by the way|also|yeah|yes|hey|honestly|actually|apparently|turns out)"
-_OPENING = re.compile(rf"(?:^|(?<=[.!?] ))(?:{_WORDS}(?:, | (?=I\b|[a-z])))+(?P<next>\w)")
-"""How somebody begins to talk."""
-_LINKING = re.compile(
-    r"(?:^|(?<=[.!?] ))(?:In (?:contrast|addition|fact|particular|general|short|summary|other words|turn)|As a (?:result|consequence)"
+_LINKS = (
+    r"(?:In (?:contrast|addition|fact|particular|general|short|summary|other words|turn)|As a (?:result|consequence)"
     r"|For (?:example|instance)|On the (?:other hand|contrary|one hand)|By contrast|To (?:this|that) end"
     r"|However|Moreover|Furthermore|Nevertheless|Nonetheless|Therefore|Thus|Hence|Consequently|Additionally|Remarkably|Notably|Specifically|Similarly"
-    r"|Instead|Meanwhile|Indeed|Overall|First|Second|Third|Lastly), (?P<next>\w)"
+    r"|Instead|Meanwhile|Indeed|Overall|First|Second|Third|Lastly)"
 )
+_OPENING = re.compile(rf"(?:^|(?<=[.!?] ))(?:{_WORDS}(?:, | (?=I\b|[a-z]))|{_LINKS}, )+(?P<next>\w)")
+"""How somebody begins to talk, or goes on in writing."""
 _LINKED = re.compile(r", (?:however|therefore|for example|for instance|in turn|in particular),")
-"""How a writer goes on, at the beginning of a sentence and inside."""
+"""The same inside a sentence."""
 _BEHIND = "|".join([*sorted(DETERMINERS), "it", "him", "her", "us", "them", "back", "up", "off", "out", "to", "rid"])
 _NO_SUBJECT = re.compile(rf"(?:^|(?<=[.!?] ))(?:(?:Just|Finally) )?(?P<verb>[A-Za-z]+) (?=(?:{_BEHIND})\b|[A-Z]|\d)")
 """*Got Monty on the scales*: who talks leaves out who it was."""
@@ -32,8 +32,7 @@ _SHORTEST = 3
 def plainly(text: str) -> str:
     """Without what nobody asks for, with the subject that was left out, a sentence for each thing that is said."""
     told = straight(_BRACKETS.sub("", text.replace("’", "'")))
-    told = _OPENING.sub(lambda more: more["next"].upper(), told)
-    told = _LINKED.sub("", _LINKING.sub(lambda more: more["next"].upper(), told))
+    told = _LINKED.sub("", _OPENING.sub(lambda more: more["next"].upper(), told))
     told = _NO_SUBJECT.sub(lambda more: f"I {more[0][0].lower()}{more[0][1:]}" if _is_deed(more["verb"].lower()) else more[0], told)
     return _GOING_ON.sub(lambda more: f". {more['who'].capitalize()}" if _is_whole(told[: more.start()]) else more[0], told)
 

@@ -145,6 +145,12 @@ from engrain.memory.cues import _kept, cues, forget_cues, topics
         ("The squids (Smith et al., 2019) make ink.", "What do the squids make?", "ink"),
         ("I collect old coins such as thalers.", "What do I collect?", "old coins such as thalers"),
         ("One neighbour sold me a boat.", "What did one neighbour sell me?", "a boat"),
+        ("The museum owns a mill built by monks in 1620.", "What does the museum own?", "a mill"),
+        ("The museum owns a mill built by monks in 1620.", "When was the mill built by monks?", "in 1620"),
+        ("In contrast, the old planner finds a route in an hour.", "What does the old planner find?", "a route"),
+        ("The players, however, wear a green shirt.", "What do the players wear?", "a green shirt"),
+        ("The lake was called Tenggis by the Mongols.", "What was the lake called?", "Tenggis"),
+        ("SLM trains a small model on clean text.", "What trains a small model on clean text?", "SLM"),
     ],
 )
 def test_a_part_of_the_statement_is_asked_for(said: str, question: str, answer: str) -> None:
@@ -221,21 +227,6 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
 )
 def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:
     assert never not in [cue.question for cue in cues(said)]
-
-
-@pytest.mark.parametrize(
-    ("said", "question", "answer"),
-    [
-        ("The museum owns a mill built by monks in 1620.", "What does the museum own?", "a mill"),
-        ("The museum owns a mill built by monks in 1620.", "When was the mill built by monks?", "in 1620"),
-        ("In contrast, the old planner finds a route in an hour.", "What does the old planner find?", "a route"),
-        ("The players, however, wear a green shirt.", "What do the players wear?", "a green shirt"),
-        ("The lake was called Tenggis by the Mongols.", "What was the lake called?", "Tenggis"),
-        ("SLM trains a small model on clean text.", "What trains a small model on clean text?", "SLM"),
-    ],
-)
-def test_long_sentences_of_written_prose_are_asked_for_as_others_are(said: str, question: str, answer: str) -> None:
-    assert (question, answer) in [(cue.question, cue.answer) for cue in cues(said)]
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,6 @@ def test_what_is_worth_remembering(said: str, expected: list[str]) -> None:
 def test_a_named_speaker_is_told_of_in_the_third_person() -> None:
     assert texts("I drink café crème.", "José") == ["José drinks café crème."]
     assert texts("I love my job and I've met your brother.", "Gina", "Jon") == ["Gina loves Gina's job.", "Gina has met Jon's brother."]
-
-
-def test_the_us_is_a_country_whoever_speaks() -> None:
     assert texts("My aunt met us in the US.", "Gina") == ["Gina's aunt met Gina in the US."]
 
 

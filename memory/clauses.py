@@ -59,6 +59,7 @@ _NO_SUBJECT = {
     "it", "now", "really", "here", "here's", "there", "there's", "then", "gonna", "totally", "it's", "lately", "at", "during", "within", "after",
     "before", "until", "since", "when", "while", "if", "once", "although", "though", "despite", "because", "however", "nevertheless", "to", "in",
     "on", "for", "as", "by", "from", "with", "without", "unlike", "upon", "given", "based", "using", "how", "why", "whether", "whenever", "wherever",
+    "others", "whoever",
 }  # fmt: skip
 """Words that no subject begins with."""
 _LOWERED = {

@@ -66,15 +66,17 @@ _TORN = re.compile(
     re.IGNORECASE,
 )
 """What only a misread sentence leaves of it: *made it / easier*, *as well / as Hull*, *such / as*."""
+_GOES_ON = re.compile(r":(?!\d)")
+"""Behind it stands what the question is about; *7:40* is whole."""
 _WHAT = re.compile(r"(?:What|Who) (?:is|are|was|were|do|does|did|has|have|had)\b(?!.*\btime\b)")
 _WHEN = {"at", "in", "on", "within", "during", "after", "before", "since", "until", "by", "when", "while", "shortly", "soon"}
 """What begins with these, and is no name, tells when or where, not what."""
 _POINTING = {"this", "such"}
 """Nobody knows later which."""
-_VAGUE = {"all", "this", "that", "these", "those", "everything", "something", "which", "what", "who", "one"}
+_VAGUE = {"all", "this", "that", "these", "those", "everything", "something", "which", "what", "who", "whoever", "one", "others"}
 """Of these nothing can be asked later."""
-_ASKING = re.compile(r"(?:how|why|whether|what|which) ", re.IGNORECASE)
-"""*how small models learn* is no subject."""
+_NO_THING = re.compile(r"(?:how|why|whether|what|which) |§|\d+(?:\.\d+)+$", re.IGNORECASE)
+"""*how small models learn* is no subject, nor is *§3.2*."""
 _STATES = {"live", "work"}
 """What somebody does in one place at a time."""
 _OF_SOMEBODY = re.compile(r"(?:My|Our|The|[A-ZÀ-Þ]\w+'s)\b")
@@ -119,6 +121,8 @@ def _is_whole(cue: Cue) -> bool:
     if begins.lower() in _POINTING or (_WHAT.match(cue.question) and begins in _WHEN):
         return False
     said = (cue.question.rstrip("?"), cue.answer)
+    if _GOES_ON.search(cue.question) or cue.answer.endswith(":"):
+        return False
     return not any(_TORN.search(one) or one.count("(") != one.count(")") or one.count('"') % 2 for one in said)
 
 
@@ -126,7 +130,7 @@ def _all(asked: str) -> Iterator[Cue]:
     """Of the first sentence and what it says in passing; of every clause of every sentence."""
     asked = plainly(asked)
     sentence = first_sentence(asked)
-    clauses = [clause for clause in resolved(clauses_in(asked)) if clause.subject.lower() not in _VAGUE and not _ASKING.match(clause.subject)]
+    clauses = [clause for clause in resolved(clauses_in(asked)) if clause.subject.lower() not in _VAGUE and not _NO_THING.match(clause.subject)]
     told = {clause.subject.lower() for clause in clauses}
     found = [cue for clause in clauses for cue in _of_clause(clause)]
     found += _cues(sentence, told)
@@ -153,7 +157,7 @@ def _cues(sentence: str, told: Collection[str] = ()) -> list[Cue]:
     """The questions of a sentence, but for those of a subject of which its clauses tell already."""
     found = [*_naming(sentence), *_elsewhere(sentence)]
     parsed = clause_of(sentence)
-    if parsed is not None:
+    if parsed is not None and not _NO_THING.match(parsed.subject):
         subject = parsed.subject.lower()
         found += _of_clause(parsed) if not any(one.startswith(subject) or subject.startswith(one) for one in told) else ()
         aside = _ASIDE.match(sentence)

@@ -59,11 +59,24 @@ def test_what_people_say_is_asked_for(said: str, question: str, answer: str) -> 
         ("The dentist says I need a crown.", "What does the dentist say?"),
         ("Desmond from accounts borrowed my stapler.", "What does Desmond from account?"),
         ("I've read nine novels so far this year.", "What do I have?"),
+        ("Others had translated the book into German.", "Who had translated the book into German? others"),
+        ("§3.2 shows the effect on arithmetic.", "What does 3.2 show?"),
+        ("§3.2 shows the effect on arithmetic.", "What shows the effect on arithmetic? 3.2"),
     ],
 )
 def test_what_makes_no_sense_is_not_asked(said: str, never: str) -> None:
     found = cues(said)
     assert never not in [c.question for c in found] + [f"{c.question} {c.answer}" for c in found]
+
+
+def test_no_question_goes_on_behind_a_colon() -> None:
+    for said in ("We brought three things to the lake: a tent, a stove and a rope.", "The pope met her in Victory Square: a large crowd came."):
+        found = cues(said)
+        assert found
+        assert not [c.question for c in found if ":" in c.question]
+    asked = {c.question: c.answer for c in cues("Our train leaves at 7:40 from platform 2.")}
+    assert "7:40" in asked["When does our train leave?"]
+    assert any("7:40" in question for question in asked)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 The self distiller needs nothing but the base model. Grammar gives cues; the model itself rewords them and writes further
 questions, and each must survive a round trip: the question leads an embedder back to its own fact, and the model, asked it
 with the fact in view, answers with words of the fact that the question did not hold (round-trip consistency: Alberti et
-al., arXiv 1906.05416).
+al., arXiv 1906.05416). Of grammar's questions those are left out that the model does not expect (`expected`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
+from engrain.consolidation.expected import expected
 from engrain.consolidation.unknowns import QUESTIONS
 from engrain.memory import voice
 from engrain.memory.akin import akin
@@ -96,6 +97,8 @@ _WRITTEN = 2
 """Of so many parts of a fact the base model writes and rewords questions: most of what it writes is thrown away."""
 _COVERED = 4
 """A fact with fewer questions than this, grammar's and the model's together, is gone over again with other words to ask for."""
+_LEAST = 3
+"""So many of a fact's cues are kept, the likeliest, however little the base model expects them."""
 _NEAR = 0.40
 """Least cosine similarity of a written question with its fact."""
 _ALIKE = 0.65
@@ -167,25 +170,37 @@ class SelfDistiller:
 
     def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None] = lambda *_: None) -> list[Draft]:
         """See `Distiller`."""
-        advance("rewording", 0.0)
+        found = []
+        for number, source in enumerate(sources):
+            advance("grammar", number / len(sources))
+            found.append(self._cues(source))
         written = []
         if self.writes:
-            written = self._reworded(sources, lambda done: advance("rewording", done / 2))
             every = range(len(sources))
-            written += self._written(sources, _asked_for, lambda done: advance("questions", 0.5 + done / 2), every)
-            missing = [i for i in every if sum(d.fact_id == sources[i].fact_id for d in written) + len(cues(sources[i].asked)) < _COVERED]
-            written += self._written(sources, _spans, lambda done: advance("what is not covered yet", done), missing)
+            written = self._reworded(sources, found, lambda done: advance("rewording", done / 2))
+            written += self._written(sources, lambda i: _asked_for(sources[i], found[i]), lambda done: advance("questions", 0.5 + done / 2), every)
+            missing = [i for i in every if sum(d.fact_id == sources[i].fact_id for d in written) + len(found[i]) < _COVERED]
+            written += self._written(sources, lambda i: _spans(sources[i]), lambda done: advance("what is not covered yet", done), missing)
         taken = {cue.question.lower() for source in sources for cue in cues(source.asked)}
-        drafts = [draft for source in sources for draft in self._phrasings(source, [d for d in written if d.fact_id == source.fact_id], taken)]
+        drafts = [
+            draft for source, its in zip(sources, found, strict=True)
+            for draft in self._phrasings(source, its, [d for d in written if d.fact_id == source.fact_id], taken)
+        ]  # fmt: skip
         drafts = self.hold_out(unambiguous(drafts))
         advance("unknowns", 1.0)
         return drafts + self.unknowns(sources, drafts)
 
-    def _phrasings(self, source: Source, written: list[Draft], taken: set[str]) -> list[Draft]:
+    def _cues(self, source: Source) -> list[Cue]:
+        """What grammar asks of a fact, where the base model writes too without what it does not expect."""
+        found = list(cues(source.asked))
+        if not self.writes:
+            return found
+        return [found[i] for i in expected(self.base, source.asked, [(c.question, voice.part(c.answer, source.speaker)) for c in found], _LEAST)]
+
+    def _phrasings(self, source: Source, found: Sequence[Cue], written: list[Draft], taken: set[str]) -> list[Draft]:
         """Cues and what the model wrote, filled up to `_PHRASINGS` with further forms of the cues in a random order, and some of the cues
         in other words, but for what another fact's grammar asks (`taken`)."""
         rng = random.Random(f"{self.seed}:{source.asked}")
-        found = cues(source.asked)
         drafts = [Draft(source.fact_id, _kind(cue), cue.question, voice.part(cue.answer, source.speaker)) for cue in found] + written
         further = [Draft(source.fact_id, ProbeKind.PARAPHRASE, form, answer) for form, answer in _forms(source, found, rng)]
         reworded = [
@@ -194,15 +209,18 @@ class SelfDistiller:
             if other.lower() not in taken and akin(other, cue.question) and fits(other, cue.answer)
         ]  # fmt: skip
         wanted = max(_PHRASINGS - len(drafts), 3)
-        drafts += further[:wanted] + rng.sample(reworded, min(len(reworded), _OTHER_WORDS))
+        reworded = rng.sample(reworded, min(len(reworded), _OTHER_WORDS))
+        if self.writes:
+            reworded = [reworded[i] for i in expected(self.base, source.asked, [(d.question, d.answer) for d in reworded])]
+        drafts += further[:wanted] + reworded
         return list({draft.question.lower(): draft for draft in drafts}.values())
 
-    def _reworded(self, sources: Sequence[Source], advance: Callable[[float], None]) -> list[Draft]:
+    def _reworded(self, sources: Sequence[Source], found: Sequence[Sequence[Cue]], advance: Callable[[float], None]) -> list[Draft]:
         """Cues in the base model's own words, those that survive the round trip."""
         asks = [
             (_Asked(index, cue.question, cue.answer), stem)
-            for index, source in enumerate(sources)
-            for cue in cues(source.asked)[:_WRITTEN]
+            for index, its in enumerate(found)
+            for cue in its[:_WRITTEN]
             for stem in _OTHER_STEMS.get(cue.question.split(" ", 1)[0], ())
         ]
         done = _Count(2 * len(asks), advance)
@@ -220,10 +238,10 @@ class SelfDistiller:
         return _drafts(sources, [ask for i in range(len(sources)) for ask in [s for s in survivors if s.source == i][:_REWORDED]])
 
     def _written(
-        self, sources: Sequence[Source], spans: Callable[[Source], list[str]], advance: Callable[[float], None], chosen: Sequence[int]
+        self, sources: Sequence[Source], spans: Callable[[int], list[str]], advance: Callable[[float], None], chosen: Sequence[int]
     ) -> list[Draft]:
         """Questions the base model writes about the spans of the chosen sources, those that survive the round trip."""
-        asks = [(_Asked(index, "", span), stem) for index in chosen for span in spans(sources[index]) for stem in _STEMS]
+        asks = [(_Asked(index, "", span), stem) for index in chosen for span in spans(index) for stem in _STEMS]
         prompts = [f"Note: {sources[ask.source].asked}\nAnswer: {ask.answer}\nQuestion: {stem}" for ask, stem in asks]
         done = _Count(2 * len(prompts), advance)
         texts = self.base.complete(_WRITE, prompts, 18, advance=done)
@@ -301,9 +319,9 @@ def _drafts(sources: Sequence[Source], asks: Sequence[_Asked]) -> list[Draft]:
     return [Draft(sources[a.source].fact_id, ProbeKind.QUESTION, a.question, voice.part(a.answer, sources[a.source].speaker)) for a in asks]
 
 
-def _asked_for(source: Source) -> list[str]:
+def _asked_for(source: Source, found: Sequence[Cue]) -> list[str]:
     """What the cues of a fact ask for; the whole where its grammar is not understood."""
-    return list(dict.fromkeys(c.answer for c in cues(source.asked) if not c.reversed))[:_WRITTEN] or [source.asked.rstrip(".")]
+    return list(dict.fromkeys(c.answer for c in found if not c.reversed))[:_WRITTEN] or [source.asked.rstrip(".")]
 
 
 def _spans(source: Source) -> list[str]:

@@ -68,6 +68,10 @@ _TORN = re.compile(
 """What only a misread sentence leaves of it: *made it / easier*, *as well / as Hull*, *such / as*."""
 _GOES_ON = re.compile(r":(?!\d)")
 """Behind it stands what the question is about; *7:40* is whole."""
+_CUT_OFF = re.compile(r"(?<!ly) (?:known|based|linked|aimed|related|associated|due|necessary|required|designed|intended|capable)$")
+"""Behind it stood as what, on what, with what: *a remarkable ability known*."""
+_NOWHERE = re.compile(r"\b(?:level|stage|history|case|way|general|particular|principle|practice|detail|addition|response|order|terms)s?$")
+"""What is *in* or *at* these is in no place."""
 _WHAT = re.compile(r"(?:What|Who) (?:is|are|was|were|do|does|did|has|have|had)\b(?!.*\btime\b)")
 _WHEN = {"at", "in", "on", "within", "during", "after", "before", "since", "until", "by", "when", "while", "shortly", "soon"}
 """What begins with these, and is no name, tells when or where, not what."""
@@ -121,7 +125,9 @@ def _is_whole(cue: Cue) -> bool:
     if begins.lower() in _POINTING or (_WHAT.match(cue.question) and begins in _WHEN):
         return False
     said = (cue.question.rstrip("?"), cue.answer)
-    if _GOES_ON.search(cue.question) or cue.answer.endswith(":"):
+    if _GOES_ON.search(cue.question) or cue.answer.endswith(":") or _CUT_OFF.search(cue.answer):
+        return False
+    if cue.question.startswith("Where ") and _NOWHERE.search(cue.answer):
         return False
     return not any(_TORN.search(one) or one.count("(") != one.count(")") or one.count('"') % 2 for one in said)
 

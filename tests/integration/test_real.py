@@ -14,6 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from engrain.consolidation.expected import expected
 from engrain.consolidation.gate import Thresholds, judge
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Example, train
@@ -73,11 +74,11 @@ def test_nothing_that_was_ever_said_is_in_the_prompt(shown: tuple[DemoResult, Me
     _, memory, _ = shown
     frame = set(content_words(memory.base.tokenizer.decode(recall_ids(memory.base, ""))))
     assert set(content_words(SYSTEM)) <= frame
-    for question, expected in [*QUESTIONS, *((question, "") for question in UNKNOWN)]:
+    for question, answer in [*QUESTIONS, *((question, "") for question in UNKNOWN)]:
         found = memory.recall(question, OWNER)
         asked, shown_to_it = asked_as(question, found.why), set(content_words(found.prompt))
         assert shown_to_it <= frame | set(content_words(asked)), found.prompt
-        assert not shown_to_it & (set(content_words(expected)) - set(content_words(question))), found.prompt
+        assert not shown_to_it & (set(content_words(answer)) - set(content_words(question))), found.prompt
 
 
 def asked_as(question: str, why: str) -> str:
@@ -150,3 +151,15 @@ def test_a_module_that_was_trained_too_long_is_rejected_for_what_it_does_to_othe
     assert verdict.trained == 1.0  # it recalls, and is refused all the same
     unable = [r for r in verdict.reasons if r.startswith("keeps ")]  # common knowledge may have suffered too
     assert [r.split(" is ")[0] for r in verdict.reasons if r not in unable] == ["perplexity on fixed text"], verdict
+
+
+def test_questions_that_nobody_would_ask_of_a_sentence_are_left_out(shown: tuple[DemoResult, Memory, str]) -> None:
+    _, memory, _ = shown
+    said = "The second survey, which two students carried out in 1998, found forty nests in the old quarry near Leeds."
+    sound = [
+        ("Where did the second survey find forty nests?", "In the old quarry near Leeds"),
+        ("How many nests did the second survey find?", "Forty"),
+        ("Who carried out the second survey in 1998?", "Two students"),
+    ]
+    muddled = [("What did the quarry students find in 1998 forty?", "Two nests the second"), ("Where did Two students the survey?", "Out in 1998")]
+    assert expected(memory.base, said, [muddled[0], *sound, muddled[1]]) == [1, 2, 3]

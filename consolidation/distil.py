@@ -160,7 +160,7 @@ class SelfDistiller:
     ) -> None:
         self.base, self.embedder, self.seed = base, embedder, seed
         self.writes = writes
-        """Whether the base model writes questions; without, there are only those of the grammar, at once."""
+        """Whether the base model writes questions and weighs those of the grammar; without, there are only these, at once."""
         self.held_out = held_out
         """Share of each fact's phrasings that is never trained."""
         self.unknown = unknown
@@ -170,9 +170,9 @@ class SelfDistiller:
 
     def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None] = lambda *_: None) -> list[Draft]:
         """See `Distiller`."""
-        found = []
-        for number, source in enumerate(sources):
-            advance("grammar", number / len(sources))
+        found: list[list[Cue]] = []
+        for source in sources:
+            advance("grammar", len(found) / len(sources))
             found.append(self._cues(source))
         written = []
         if self.writes:
@@ -191,11 +191,13 @@ class SelfDistiller:
         return drafts + self.unknowns(sources, drafts)
 
     def _cues(self, source: Source) -> list[Cue]:
-        """What grammar asks of a fact, where the base model writes too without what it does not expect."""
-        found = list(cues(source.asked))
-        if not self.writes:
-            return found
-        return [found[i] for i in expected(self.base, source.asked, [(c.question, voice.part(c.answer, source.speaker)) for c in found], _LEAST)]
+        """What grammar asks of a fact."""
+        found = cues(source.asked)
+        return [found[i] for i in self._expected(source, [(cue.question, voice.part(cue.answer, source.speaker)) for cue in found], _LEAST)]
+
+    def _expected(self, source: Source, asked: Sequence[tuple[str, str]], least: int = 0) -> Sequence[int]:
+        """The places of the questions that the base model expects of a fact, see `expected`; all of them where it is not asked."""
+        return expected(self.base, source.asked, asked, least) if self.writes else range(len(asked))
 
     def _phrasings(self, source: Source, found: Sequence[Cue], written: list[Draft], taken: set[str]) -> list[Draft]:
         """Cues and what the model wrote, filled up to `_PHRASINGS` with further forms of the cues in a random order, and some of the cues
@@ -210,9 +212,7 @@ class SelfDistiller:
         ]  # fmt: skip
         wanted = max(_PHRASINGS - len(drafts), 3)
         reworded = rng.sample(reworded, min(len(reworded), _OTHER_WORDS))
-        if self.writes:
-            reworded = [reworded[i] for i in expected(self.base, source.asked, [(d.question, d.answer) for d in reworded])]
-        drafts += further[:wanted] + reworded
+        drafts += further[:wanted] + [reworded[i] for i in self._expected(source, [(draft.question, draft.answer) for draft in reworded])]
         return list({draft.question.lower(): draft for draft in drafts}.values())
 
     def _reworded(self, sources: Sequence[Source], found: Sequence[Sequence[Cue]], advance: Callable[[float], None]) -> list[Draft]:

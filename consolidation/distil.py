@@ -18,7 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
-from engrain.consolidation.expected import expected
+from engrain.consolidation.expected import as_expected, expected
 from engrain.consolidation.unknowns import QUESTIONS
 from engrain.memory import voice
 from engrain.memory.akin import akin
@@ -90,6 +90,8 @@ _PHRASINGS = 8
 """What a fact's phrasings are filled up to with further forms, where its grammar gives fewer."""
 _OTHER_WORDS = 6
 """So many further ones of a fact are its cues in other words (`wordings`)."""
+_TRIED = 10
+"""So many of these the base model is asked about."""
 _DATE_WORD = re.compile(rf"\d|day\b|month|week|year|noon|morning|evening|{CALENDAR}", re.IGNORECASE)
 _NO_UNIT = "is|are|was|were|will|has|had|and|or|of|to|for|at|in|on|from|we|my|our"
 """Words behind a number that do not belong to it."""
@@ -191,13 +193,12 @@ class SelfDistiller:
         return drafts + self.unknowns(sources, drafts)
 
     def _cues(self, source: Source) -> list[Cue]:
-        """What grammar asks of a fact."""
+        """What grammar asks of a fact, where the base model writes too but for what it does not expect."""
         found = cues(source.asked)
-        return [found[i] for i in self._expected(source, [(cue.question, voice.part(cue.answer, source.speaker)) for cue in found], _LEAST)]
-
-    def _expected(self, source: Source, asked: Sequence[tuple[str, str]], least: int = 0) -> Sequence[int]:
-        """The places of the questions that the base model expects of a fact, see `expected`; all of them where it is not asked."""
-        return expected(self.base, source.asked, asked, least) if self.writes else range(len(asked))
+        if not self.writes:
+            return list(found)
+        asked = [(cue.question, voice.part(cue.answer, source.speaker)) for cue in found]
+        return [found[i] for i in expected(self.base, source.asked, asked, _LEAST)]
 
     def _phrasings(self, source: Source, found: Sequence[Cue], written: list[Draft], taken: set[str]) -> list[Draft]:
         """Cues and what the model wrote, filled up to `_PHRASINGS` with further forms of the cues in a random order, and some of the cues
@@ -206,13 +207,15 @@ class SelfDistiller:
         drafts = [Draft(source.fact_id, _kind(cue), cue.question, voice.part(cue.answer, source.speaker)) for cue in found] + written
         further = [Draft(source.fact_id, ProbeKind.PARAPHRASE, form, answer) for form, answer in _forms(source, found, rng)]
         reworded = [
-            Draft(source.fact_id, ProbeKind.PARAPHRASE, other, voice.part(cue.answer, source.speaker))
+            (cue.question, other, voice.part(cue.answer, source.speaker))
             for cue in found if not cue.reversed for other in other_words(cue.question, sure=True)
             if other.lower() not in taken and akin(other, cue.question) and fits(other, cue.answer)
         ]  # fmt: skip
         wanted = max(_PHRASINGS - len(drafts), 3)
-        reworded = rng.sample(reworded, min(len(reworded), _OTHER_WORDS))
-        drafts += further[:wanted] + [reworded[i] for i in self._expected(source, [(draft.question, draft.answer) for draft in reworded])]
+        reworded = rng.sample(reworded, min(len(reworded), _TRIED))
+        if self.writes:
+            reworded = [reworded[i] for i in as_expected(self.base, source.asked, reworded)]
+        drafts += further[:wanted] + [Draft(source.fact_id, ProbeKind.PARAPHRASE, other, answer) for _, other, answer in reworded[:_OTHER_WORDS]]
         return list({draft.question.lower(): draft for draft in drafts}.values())
 
     def _reworded(self, sources: Sequence[Source], found: Sequence[Sequence[Cue]], advance: Callable[[float], None]) -> list[Draft]:

@@ -74,8 +74,10 @@ def without_relative(head: Any) -> list[Any]:
 
 
 def phrase_of(noun: Any) -> list[Any]:
-    """A noun phrase: without relative clauses, without what stands in it between commas."""
-    aside = {word.i for child in noun.children if is_aside(child) for word in child.subtree}
+    """A noun phrase: without relative clauses, without what stands in it between commas, without the sentence's end."""
+    aside = {word.i for child in noun.children if is_aside(child) for word in child.subtree} | {
+        word.i for word in noun.subtree if word.text in {".", "!", "?"}
+    }
     return [word for word in without_relative(noun) if word.i not in aside and (word.text != "," or is_in_list(word))]
 
 

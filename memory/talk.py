@@ -23,7 +23,7 @@ _LINKED = re.compile(r", (?:however|therefore|for example|for instance|in turn|i
 _BEHIND = "|".join([*sorted(DETERMINERS), "it", "him", "her", "us", "them", "back", "up", "off", "out", "to", "rid"])
 _NO_SUBJECT = re.compile(rf"(?:^|(?<=[.!?] ))(?:(?:Just|Finally) )?(?P<verb>[A-Za-z]+) (?=(?:{_BEHIND})\b|[A-Z]|\d)")
 """*Got Monty on the scales*: who talks leaves out who it was."""
-_BRACKETS = re.compile(r" \((?:[a-z][^()]*|[^()]* et al\.[^()]*)\)")
+_BRACKETS = re.compile(r" \((?:[a-z][^()]*|[^()]* et al\.[^()]*)\)|(?<=[.,;)\"”]):\d+(?:[–-]\d+)?\b")
 """What is remarked in brackets, and references; it tears a sentence apart. A name or a number stays: *My sister (Ines)*."""
 _SHORTEST = 3
 """A sentence has so many words."""

@@ -37,6 +37,7 @@ _TO_SECOND = {
 }
 _COUNTRY = "US"
 """No pronoun."""
+_HOURS = {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "fifteen", "thirty"}
 _CONTRACTED = {"i'm": "am", "i've": "have", "i'll": "will", "we're": "are", "we've": "have", "we'll": "will"}
 _ADVERBS = {
     "just", "also", "really", "never", "always", "often", "still", "already", "only", "even", "usually", "sometimes",
@@ -148,10 +149,13 @@ def asked(text: str, speaker: str, listener: str | None = None) -> str:
 def _second(text: str) -> str:
     out: list[str] = []
     after_i = False
-    for piece in WORD.findall(text):
+    pieces = WORD.findall(text)
+    for at, piece in enumerate(pieces):
         low = piece.lower().replace("’", "'")
-        new = None if piece == _COUNTRY else _TO_SECOND.get(low)
-        if new is not None:
+        new = _TO_SECOND.get(low)
+        if _is_nobody(pieces, at):
+            out.append(piece)
+        elif new is not None:
             out.append(new)
         elif after_i and low in {"am", "was"}:
             out.append({"am": "are", "was": "were"}[low])
@@ -171,16 +175,19 @@ def _third(text: str, speaker: str, listener: str | None) -> str:
         names |= {"you": listener, "your": f"{listener}'s", "yours": f"{listener}'s", "yourself": listener}
     out: list[str] = []
     awaits_verb = False
-    for piece in WORD.findall(text):
+    pieces = WORD.findall(text)
+    for at, piece in enumerate(pieces):
         low = piece.lower().replace("’", "'")
-        if low in {"i", "we"}:
+        if _is_nobody(pieces, at):
+            out.append(piece)
+        elif low in {"i", "we"}:
             out.append(speaker)
             awaits_verb = True
         elif low in _CONTRACTED:
             out.append(f"{speaker} {third_person(_CONTRACTED[low])}")
         elif low in {"i'd", "we'd"}:
             out.append(f"{speaker} would")
-        elif low in names and piece != _COUNTRY:
+        elif low in names:
             out.append(names[low])
             awaits_verb = False
         elif awaits_verb and piece.isalpha() and not is_adverb(piece):
@@ -190,6 +197,16 @@ def _third(text: str, speaker: str, listener: str | None) -> str:
             awaits_verb = awaits_verb and (piece.isspace() or is_adverb(piece) or piece.lower() == "and")
             out.append(piece)
     return capital("".join(out))
+
+
+def _is_nobody(pieces: list[str], at: int) -> bool:
+    """Whether a word speaks of nobody: *US*, *7 am*, *All My Children*, *How I Met Your Mother*."""
+    before, piece, *after = ["", "", *(one for one in pieces[:at] if not one.isspace())][-1], pieces[at], *pieces[at + 1 : at + 5]
+    if piece.lower() == "am":
+        return piece.isupper() or before.isdigit() or before.lower() in _HOURS
+    capitals = [one[:1].isupper() for one in after[1::2]]
+    named = before[:1].isupper() and pieces[at - 1].isspace() and capitals[:1] == [True] and (piece not in {"I", "We"} or capitals == [True, True])
+    return piece == _COUNTRY or (piece[:1].isupper() and named)
 
 
 def capital(text: str) -> str:

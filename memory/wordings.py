@@ -178,6 +178,8 @@ def _instead(word: str, before: str, is_done: bool) -> list[str]:
     """
     first, _, particle = word.partition(" ")
     base = lemma(first)
+    if first == "to" and particle:
+        return [f"to {other}" for other in _synonyms().get(word, ())]
     if base is None or before.lower() in _BEFORE_NOUNS or before.endswith("'s") or (" " not in word and _describes(before)):
         return list(_synonyms().get(word, ()))
     past = ("VBN", "VBD") if is_done else ("VBD", "VBN")

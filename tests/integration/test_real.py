@@ -14,7 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from engrain.consolidation.expected import expected
+from engrain.consolidation.expected import as_expected, expected
 from engrain.consolidation.gate import Thresholds, judge
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Example, train
@@ -163,3 +163,11 @@ def test_questions_that_nobody_would_ask_of_a_sentence_are_left_out(shown: tuple
     ]
     muddled = [("What did the quarry students find in 1998 forty?", "Two nests the second"), ("Where did Two students the survey?", "Out in 1998")]
     assert expected(memory.base, said, [muddled[0], *sound, muddled[1]]) == [1, 2, 3]
+
+
+def test_other_words_that_mean_something_else_are_left_out(shown: tuple[DemoResult, Memory, str]) -> None:
+    _, memory, _ = shown
+    said = "I've booked the sleeper train to Inverness for Friday."
+    asked = "Where have I booked the sleeper train to?"
+    others = ["Where have I booked the sleeper prepare to?", "Where have I reserved the sleeper train to?"]
+    assert as_expected(memory.base, said, [(asked, other, "Inverness") for other in others]) == [1]

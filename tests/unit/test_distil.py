@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engrain.consolidation.distil import SelfDistiller, Source
-from engrain.consolidation.expected import expected
+from engrain.consolidation.expected import as_expected, expected
 from engrain.memory.cues import cues
 from engrain.memory.memory import Memory
 
@@ -21,6 +21,13 @@ def test_a_fact_keeps_its_likeliest_questions_however_unlikely(memory: Memory) -
     assert set(likeliest) < set(kept)
     assert expected(memory.base, SAID, ASKED) == []
     assert expected(memory.base, SAID, [], least=2) == []
+
+
+def test_other_words_are_compared_with_the_question_they_stand_for(memory: Memory) -> None:
+    same = [("Where did Ines move?", "Where did Ines move?", "Porto")]
+    longer = [("Where did Ines move?", f"Where did Ines {'ever so far ' * 9}move?", "Porto")]  # a random model finds each further token unlikely
+    assert as_expected(memory.base, SAID, [*longer, *same]) == [1]
+    assert as_expected(memory.base, SAID, []) == []
 
 
 def test_where_grammar_asks_alone_all_its_questions_are_taught(memory: Memory) -> None:

@@ -99,6 +99,21 @@ def test_verbs_agree_with_the_name() -> None:
     assert told("I was late and I put it down.", "Ann") == "Ann was late and Ann put it down."
 
 
+@pytest.mark.parametrize(
+    ("said", "second", "third"),
+    [
+        ("We leave at 7 am.", "You leave at 7 am.", "Ann leaves at 7 am."),
+        ("My train is at 7:30 AM.", "Your train is at 7:30 AM.", "Ann's train is at 7:30 AM."),
+        ("I usually am late at ten am.", "You usually are late at ten am.", "Ann usually is late at ten am."),
+        ("I love How I Met Your Mother.", "You love How I Met Your Mother.", "Ann loves How I Met Your Mother."),
+        ("My soap is All My Children.", "Your soap is All My Children.", "Ann's soap is All My Children."),
+    ],
+)
+def test_neither_the_morning_nor_a_name_is_somebody(said: str, second: str, third: str) -> None:
+    assert told(said, "user") == second
+    assert told(said, "Ann") == third
+
+
 def test_a_long_sentence_is_kept_and_a_log_is_not() -> None:
     names = ", ".join(f"Guest{chr(65 + n)} from room {n}" for n in range(25))
     assert texts(f"At our wedding there were {names}, and Ines.")[0].endswith("and Ines.")

@@ -71,6 +71,13 @@ def test_what_makes_no_sense_is_not_asked(said: str, never: str) -> None:
     assert never not in [c.question for c in found] + [f"{c.question} {c.answer}" for c in found]
 
 
+def test_pages_and_full_stops_are_in_no_question() -> None:
+    for said in ("AC and NC, which are defined using circuits.", "Tesla showed it in America and Europe,:76 using a lamp.:79 He lived in Prague."):
+        found = cues(said)
+        assert found
+        assert not [c for c in found if " ." in c.question or ":7" in c.question + c.answer]
+
+
 def test_no_question_goes_on_behind_a_colon() -> None:
     for said in ("We brought three things to the lake: a tent, a stove and a rope.", "The pope met her in Victory Square: a large crowd came."):
         found = cues(said)

@@ -13,6 +13,7 @@ from engrain.memory.wordings import other_words
     ("question", "other"),
     [
         ("What scares my dog?", "What is my dog afraid of?"),
+        ("What do I want to build?", "What do I want to construct?"),
         ("What is Nimbus afraid of?", "What does Nimbus fear?"),
         ("Who do we rent from?", "Who is our landlady?"),
         ("Which dentist do I go to?", "Who is my dentist?"),
@@ -59,6 +60,7 @@ def test_names_and_owners_stay(question: str, who: str) -> None:
     ("question", "never"),
     [
         ("What did Tom break?", "What got broken?"),
+        ("What do I want to build?", "What do I want construct?"),
         ("Who is Ada's neighbour?", "Who lives next door?"),
         ("What did my aunt lend Tom?", "What did Tom borrow?"),
         ("Where did Ada meet Leo?", "Where did Leo and I meet?"),

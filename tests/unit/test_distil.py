@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engrain.consolidation.distil import SelfDistiller, Source
 from engrain.consolidation.expected import as_expected, expected
 from engrain.memory.cues import cues
@@ -37,3 +39,29 @@ def test_where_grammar_asks_alone_all_its_questions_are_taught(memory: Memory) -
     )
     assert {question for question, _ in ASKED} <= alone
     assert not {question for question, _ in ASKED} <= beside
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "never"),
+    [
+        (
+            "I met Tom in Leeds on 9 May 2026.",
+            ("On what day did I meet", "What date did I meet"),
+            ("In which month", "In which year", "At what time"),
+        ),
+        (
+            "The choir sings on Thursdays.",
+            ("On what day does the choir", "What date does the choir"),
+            ("In which month", "In which year", "At what time"),
+        ),
+        ("I moved to Leeds in March.", ("In which month did I move",), ("On what day", "What date")),
+        ("Ines met Tom in 2019.", ("In which year did Ines meet",), ("On what day", "What date")),
+        ("Our train leaves at 7:40.", ("At what time does our train leave?",), ("On what day", "What date")),
+        ("My brother worked in Leeds over the past decade.", ("",), ("On what day", "What date", "At what time", "In which month", "In which year")),
+    ],
+)
+def test_a_time_is_asked_for_by_the_kind_it_is_of(memory: Memory, said: str, asked: tuple[str, ...], never: tuple[str, ...]) -> None:
+    drafts = SelfDistiller(memory.base, memory.embedder, writes=False).probes([Source(1, said, said, "user")])
+    questions = [draft.question for draft in drafts if draft.fact_id]
+    assert [question for question in questions if question.startswith(asked)]
+    assert not [question for question in questions if question.startswith(never)]

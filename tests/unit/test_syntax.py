@@ -62,6 +62,7 @@ def test_what_people_say_is_asked_for(said: str, question: str, answer: str) -> 
         ("Others had translated the book into German.", "Who had translated the book into German? others"),
         ("Small models show a remarkable ability known as in-context learning.", "What do Small models show? a remarkable ability known"),
         ("The trainees learn at the token level.", "Where do the trainees learn? at the token level"),
+        ("We consider two kinds of pipes in this study.", "Where do we consider two kinds of pipes? in this study"),
         ("§3.2 shows the effect on arithmetic.", "What does 3.2 show?"),
         ("§3.2 shows the effect on arithmetic.", "What shows the effect on arithmetic? 3.2"),
     ],

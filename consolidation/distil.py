@@ -19,6 +19,7 @@ from typing import Protocol
 import numpy as np
 
 from engrain.consolidation.expected import as_expected, expected
+from engrain.consolidation.question_words import named_kinds
 from engrain.consolidation.unknowns import QUESTIONS
 from engrain.memory import voice
 from engrain.memory.akin import akin
@@ -84,18 +85,6 @@ _OTHER_STEMS = {
 """How a question may begin when it is reworded, by how it began."""
 _INDIRECT = ("Do you remember {}?", "Can you tell me {}?", "Tell me {}.", "I forgot {}.", "Do you know {}?", "Remind me {}.", "I'd like to know {}.")
 _ABOUT = ("What do you know about {}?", "Tell me about {}.", "What did I say about {}?")
-_MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
-_TYPED: dict[str, list[tuple[re.Pattern[str], tuple[str, ...]]]] = {
-    "When": [
-        (re.compile(rf"days?\b|\d(?:st|nd|rd|th)\b|\b(?:{_MONTH}),? \d|\d (?:of )?(?:{_MONTH})\b"), ("On what day", "What date")),
-        (re.compile(rf"^(?:in )?(?:{_MONTH})$", re.IGNORECASE), ("In which month",)),
-        (re.compile(r"^(?:in )?(?:1\d|20)\d\d$", re.IGNORECASE), ("In which year",)),
-        (re.compile(r"^at (?!the\b)|^\d\d?:\d\d|\b(?:am|pm|o'clock)$", re.IGNORECASE), ("At what time",)),
-    ],
-    "Where": [(re.compile(""), ("In which place", "Which place"))],
-    "Who": [(re.compile(""), ("Which person",))],
-}
-"""Other question words for the same kind of answer, by how it reads."""
 _PHRASINGS = 8
 """What a fact's phrasings are filled up to with further forms, where its grammar gives fewer."""
 _OTHER_WORDS = 6
@@ -356,8 +345,7 @@ def _forms(source: Source, found: Sequence[Cue], rng: random.Random) -> list[tup
     named = [(voice.capital(form.format(topic)), source.text) for form in rng.sample(_ABOUT, len(_ABOUT)) for topic in abouts]
     typed = [
         (f"{word}{cue.question.removeprefix(stem)}", answers[cue.question])
-        for stem, kinds in _TYPED.items() for cue in found if cue.question.startswith(f"{stem} ")
-        for word in next((words for kind, words in kinds if kind.search(cue.answer)), ())
+        for cue in found for stem in (cue.question.split(" ", 1)[0],) for word in named_kinds(stem, cue.answer)
     ]  # fmt: skip
     subordinate = [(form.format(cue.indirect), answers[cue.question]) for form, cue in indirect]
     rounds = zip_longest(subordinate, named[:1] if subordinate else named, rng.sample(typed, len(typed)))

@@ -15,13 +15,15 @@ from engrain.memory.bank.base import BaseModel
 
 UNLIKELY = -2.75
 """Nats a token below which a question with its answer is taken for nonsense. Of 120 of grammar's questions about passages and papers, judged by hand,
-a quarter was below: 39 % were wrong, of the others 27 %. Of a hundred about conversations a tenth was, 12 % and 9 %."""
+a quarter was below: 39 % were wrong, of the others 27 %. Of a hundred about conversations a tenth was, 12 % and 9 %, which may be chance."""
 FARTHER = 12.0
 """Nats by which a question in other words may be less likely than in its own: of 110, those that were farther off were hardly ever sound."""
 
 
 def expected(base: BaseModel, said: str, asked: Sequence[tuple[str, str]], least: int = 0) -> list[int]:
     """The places of those questions with answers that are not too unlikely behind what was said, in their order; the likeliest `least` anyway."""
+    if len(asked) <= least:
+        return list(range(len(asked)))
     means = np.array([total / tokens for total, tokens in _weighed(base, said, asked)])
     likeliest = set(np.argsort(-means, kind="stable")[:least].tolist())
     return [place for place, mean in enumerate(means) if mean >= UNLIKELY or place in likeliest]

@@ -66,12 +66,12 @@ _TORN = re.compile(
     re.IGNORECASE,
 )
 """What only a misread sentence leaves of it: *made it / easier*, *as well / as Hull*, *such / as*."""
-_GOES_ON = re.compile(r":(?!\d)")
-"""Behind it stands what the question is about; *7:40* is whole."""
-_CUT_OFF = re.compile(r"(?<!ly) (?:known|based|linked|aimed|related|associated|due|necessary|required|designed|intended|capable)$")
-"""Behind it stood as what, on what, with what: *a remarkable ability known*."""
-_NOWHERE = re.compile(r"\b(?:level|stage|history|case|way|general|particular|principle|practice|detail|addition|response|order|terms)s?$|^\w+ this ")
-"""What is *in* or *at* these is in no place, or nobody knows later in which."""
+_GOES_ON = re.compile(r":(?!\d| [A-ZÀ-Þ])")
+"""Behind it stands what the question is about; *7:40* and *Alien: Covenant* are whole."""
+_CUT_OFF = re.compile(r"^(?!(?:when|if|until|well)\b).+ known$")
+"""Behind it stood as what: *a remarkable ability known*."""
+_NOWHERE = re.compile(r"^(?:at the \w+ level|in \w+ cases?|(?:in|at|on) this .+)$")
+"""No place, or nobody knows later which."""
 _WHAT = re.compile(r"(?:What|Who) (?:is|are|was|were|do|does|did|has|have|had)\b(?!.*\btime\b)")
 _WHEN = {"at", "in", "on", "within", "during", "after", "before", "since", "until", "by", "when", "while", "shortly", "soon"}
 """What begins with these, and is no name, tells when or where, not what."""

@@ -37,7 +37,6 @@ _TO_SECOND = {
 }
 _COUNTRY = "US"
 """No pronoun."""
-_HOURS = {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "fifteen", "thirty"}
 _CONTRACTED = {"i'm": "am", "i've": "have", "i'll": "will", "we're": "are", "we've": "have", "we'll": "will"}
 _ADVERBS = {
     "just", "also", "really", "never", "always", "often", "still", "already", "only", "even", "usually", "sometimes",
@@ -152,19 +151,15 @@ def _second(text: str) -> str:
     pieces = WORD.findall(text)
     for at, piece in enumerate(pieces):
         low = piece.lower().replace("’", "'")
-        new = _TO_SECOND.get(low)
-        if _is_nobody(pieces, at):
-            out.append(piece)
-        elif new is not None:
+        new = None if _is_nobody(pieces, at) else _TO_SECOND.get(low)
+        if new is not None:
             out.append(new)
-        elif after_i and low in {"am", "was"}:
+        elif low in {"am", "was"} and (after_i or (low == "am" and pieces[at + 2 : at + 3] == ["I"])):
             out.append({"am": "are", "was": "were"}[low])
-        elif low == "am":
-            out.append("are")
         else:
             out.append(piece)
         if not piece.isspace():
-            after_i = low in {"i", "we"}
+            after_i = low in {"i", "we"} or (after_i and is_adverb(piece))
     return capital("".join(out))
 
 
@@ -200,13 +195,10 @@ def _third(text: str, speaker: str, listener: str | None) -> str:
 
 
 def _is_nobody(pieces: list[str], at: int) -> bool:
-    """Whether a word speaks of nobody: *US*, *7 am*, *All My Children*, *How I Met Your Mother*."""
-    before, piece, *after = ["", "", *(one for one in pieces[:at] if not one.isspace())][-1], pieces[at], *pieces[at + 1 : at + 5]
-    if piece.lower() == "am":
-        return piece.isupper() or before.isdigit() or before.lower() in _HOURS
-    capitals = [one[:1].isupper() for one in after[1::2]]
-    named = before[:1].isupper() and pieces[at - 1].isspace() and capitals[:1] == [True] and (piece not in {"I", "We"} or capitals == [True, True])
-    return piece == _COUNTRY or (piece[:1].isupper() and named)
+    """Whether a word is no pronoun: *US*, or *My* in *All My Children*."""
+    if pieces[at] not in {"My", "Our"} or at < 2:
+        return pieces[at] == _COUNTRY
+    return pieces[at - 1] == " " and pieces[at - 2].istitle() and "".join(pieces[at + 2 : at + 3]).istitle()
 
 
 def capital(text: str) -> str:

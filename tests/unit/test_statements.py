@@ -103,10 +103,17 @@ def test_verbs_agree_with_the_name() -> None:
     ("said", "second", "third"),
     [
         ("We leave at 7 am.", "You leave at 7 am.", "Ann leaves at 7 am."),
-        ("My train is at 7:30 AM.", "Your train is at 7:30 AM.", "Ann's train is at 7:30 AM."),
-        ("I usually am late at ten am.", "You usually are late at ten am.", "Ann usually is late at ten am."),
-        ("I love How I Met Your Mother.", "You love How I Met Your Mother.", "Ann loves How I Met Your Mother."),
+        ("My bus leaves at six forty am.", "Your bus leaves at six forty am.", "Ann's bus leaves at six forty am."),
+        ("I usually am late.", "You usually are late.", "Ann usually is late."),
+        ("I AM going.", "You are going.", "Ann is going."),
+        ("My boss is as late as am I.", "Your boss is as late as are you.", "Ann's boss is as late as am Ann."),
         ("My soap is All My Children.", "Your soap is All My Children.", "Ann's soap is All My Children."),
+        ("On Saturday I'm Tom's best man.", "On Saturday you are Tom's best man.", "On Saturday Ann is Tom's best man."),
+        (
+            "My brother Leo met My Linh and Our Tom.",
+            "Your brother Leo met your Linh and your Tom.",
+            "Ann's brother Leo met Ann's Linh and Ann's Tom.",
+        ),
     ],
 )
 def test_neither_the_morning_nor_a_name_is_somebody(said: str, second: str, third: str) -> None:

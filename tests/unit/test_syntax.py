@@ -46,6 +46,11 @@ from engrain.memory.syntax import clauses_in
         ("We chose the tiles, a dark blue, from a shop in Frome.", "What did we choose the tiles from?", "a shop in Frome"),
         ("We're sailing to Bilbao in May, from Portsmouth this time.", "Where are we sailing to Bilbao in May from?", "Portsmouth"),
         ("Gran turns ninety in June and all she wants is a hammock.", "What does Gran want?", "a hammock"),
+        ("I'll call Tom when the results are known.", "When will I call Tom?", "when the results are known"),
+        ("My sister is well known.", "What is my sister?", "well known"),
+        ("I saw Alien: Covenant in Leeds.", "Where did I see Alien: Covenant?", "in Leeds"),
+        ("My office is on the lower level.", "Where is my office?", "on the lower level"),
+        ("My glasses are in the black case.", "Where are my glasses?", "in the black case"),
     ],
 )  # fmt: skip
 def test_what_people_say_is_asked_for(said: str, question: str, answer: str) -> None:
@@ -59,12 +64,15 @@ def test_what_people_say_is_asked_for(said: str, question: str, answer: str) -> 
         ("The dentist says I need a crown.", "What does the dentist say?"),
         ("Desmond from accounts borrowed my stapler.", "What does Desmond from account?"),
         ("I've read nine novels so far this year.", "What do I have?"),
-        ("Others had translated the book into German.", "Who had translated the book into German? others"),
+        ("Others had translated the book into German.", "Who had translated the book into German? Others"),
         ("Small models show a remarkable ability known as in-context learning.", "What do Small models show? a remarkable ability known"),
         ("The trainees learn at the token level.", "Where do the trainees learn? at the token level"),
         ("We consider two kinds of pipes in this study.", "Where do we consider two kinds of pipes? in this study"),
         ("§3.2 shows the effect on arithmetic.", "What does 3.2 show?"),
-        ("§3.2 shows the effect on arithmetic.", "What shows the effect on arithmetic? 3.2"),
+        ("§3.2 shows the effect on arithmetic.", "What does §3.2 show?"),
+        ("Whoever speaks plainly wins the vote.", "What does Whoever win?"),
+        ("The pump fails in some cases.", "Where does the pump fail? in some cases"),
+        ("§3.2 shows the effect on arithmetic.", "What shows the effect on arithmetic? §3.2"),
     ],
 )
 def test_what_makes_no_sense_is_not_asked(said: str, never: str) -> None:
@@ -73,7 +81,7 @@ def test_what_makes_no_sense_is_not_asked(said: str, never: str) -> None:
 
 
 def test_pages_and_full_stops_are_in_no_question() -> None:
-    for said in ("AC and NC, which are defined using circuits.", "Tesla showed it in America and Europe,:76 using a lamp.:79 He lived in Prague."):
+    for said in ("AC and NC, which are defined using circuits.", "Rosa painted the tower.:79 She lived in Prague."):
         found = cues(said)
         assert found
         assert not [c for c in found if " ." in c.question or ":7" in c.question + c.answer]
@@ -83,7 +91,7 @@ def test_no_question_goes_on_behind_a_colon() -> None:
     for said in ("We brought three things to the lake: a tent, a stove and a rope.", "The pope met her in Victory Square: a large crowd came."):
         found = cues(said)
         assert found
-        assert not [c.question for c in found if ":" in c.question]
+        assert not [c for c in found if ":" in c.question or c.answer.endswith(":")]
     asked = {c.question: c.answer for c in cues("Our train leaves at 7:40 from platform 2.")}
     assert "7:40" in asked["When does our train leave?"]
     assert any("7:40" in question for question in asked)

@@ -154,7 +154,7 @@ def _second(text: str) -> str:
         new = None if _is_nobody(pieces, at) else _TO_SECOND.get(low)
         if new is not None:
             out.append(new)
-        elif low in {"am", "was"} and (after_i or (low == "am" and pieces[at + 2 : at + 3] == ["I"])):
+        elif (low in {"am", "was"} and after_i) or _is_am_i(pieces, at):
             out.append({"am": "are", "was": "were"}[low])
         else:
             out.append(piece)
@@ -175,6 +175,8 @@ def _third(text: str, speaker: str, listener: str | None) -> str:
         low = piece.lower().replace("’", "'")
         if _is_nobody(pieces, at):
             out.append(piece)
+        elif _is_am_i(pieces, at):
+            out.append("is")
         elif low in {"i", "we"}:
             out.append(speaker)
             awaits_verb = True
@@ -192,6 +194,11 @@ def _third(text: str, speaker: str, listener: str | None) -> str:
             awaits_verb = awaits_verb and (piece.isspace() or is_adverb(piece) or piece.lower() == "and")
             out.append(piece)
     return capital("".join(out))
+
+
+def _is_am_i(pieces: list[str], at: int) -> bool:
+    """Whether the verb stands before its subject: *as late as am I*."""
+    return pieces[at].lower() == "am" and pieces[at + 2 : at + 3] == ["I"]
 
 
 def _is_nobody(pieces: list[str], at: int) -> bool:

@@ -106,7 +106,7 @@ def test_verbs_agree_with_the_name() -> None:
         ("My bus leaves at six forty am.", "Your bus leaves at six forty am.", "Ann's bus leaves at six forty am."),
         ("I usually am late.", "You usually are late.", "Ann usually is late."),
         ("I AM going.", "You are going.", "Ann is going."),
-        ("My boss is as late as am I.", "Your boss is as late as are you.", "Ann's boss is as late as am Ann."),
+        ("My boss is as late as am I.", "Your boss is as late as are you.", "Ann's boss is as late as is Ann."),
         ("My soap is All My Children.", "Your soap is All My Children.", "Ann's soap is All My Children."),
         ("On Saturday I'm Tom's best man.", "On Saturday you are Tom's best man.", "On Saturday Ann is Tom's best man."),
         (

@@ -45,7 +45,8 @@ def phrases_in(text: str) -> tuple[Phrase, ...]:
             kind = AnswerType.THING
         for words in _phrases_of(word):
             phrase = joined_words(words)
-            found.setdefault(phrase, Phrase(phrase, kind))
+            if phrase:  # *!* of *American Dad!* may be taken for a noun
+                found.setdefault(phrase, Phrase(phrase, kind))
     return tuple(found.values())
 
 

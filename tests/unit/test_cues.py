@@ -271,3 +271,8 @@ def test_statements_are_kept_at_hand_until_something_is_forgotten() -> None:
     assert _kept.cache_info().currsize
     forget_cues()
     assert not _kept.cache_info().currsize
+
+
+def test_a_title_with_a_mark_in_it_is_a_name() -> None:
+    found = cues("The show was lampooned on Family Guy, American Dad!, Futurama, South Park and The Simpsons.")
+    assert "What was the show lampooned on?" in [cue.question for cue in found]

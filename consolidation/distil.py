@@ -3,7 +3,8 @@
 The self distiller needs nothing but the base model. Grammar gives cues; the model itself rewords them and writes further
 questions, and each must survive a round trip: the question leads an embedder back to its own fact, and the model, asked it
 with the fact in view, answers with words of the fact that the question did not hold (round-trip consistency: Alberti et
-al., arXiv 1906.05416). Of grammar's questions those are left out that the model does not expect (`expected`).
+al., arXiv 1906.05416). Of grammar's questions those are left out that the model does not expect (`expected`), or whose answer is of another
+kind (`asked_for`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
+from engrain.consolidation.asked_for import asked_for
 from engrain.consolidation.expected import as_expected, expected
 from engrain.consolidation.question_words import named_kinds
 from engrain.consolidation.unknowns import QUESTIONS
@@ -161,7 +163,7 @@ class SelfDistiller:
     ) -> None:
         self.base, self.embedder, self.seed = base, embedder, seed
         self.writes = writes
-        """Whether the base model writes questions and weighs those of the grammar; without, there are only these, at once."""
+        """Whether the base model writes questions, and it and the embedder weigh those of the grammar; without, there are only these, at once."""
         self.held_out = held_out
         """Share of each fact's phrasings that is never trained."""
         self.unknown = unknown
@@ -192,10 +194,11 @@ class SelfDistiller:
         return drafts + self.unknowns(sources, drafts)
 
     def _cues(self, source: Source) -> list[Cue]:
-        """What grammar asks of a fact, where the base model writes too but for what it does not expect."""
+        """What grammar asks of a fact; where the models judge it, what has an answer of the kind and the base model expects."""
         found = cues(source.asked)
         if not self.writes:
-            return list(found)
+            return found
+        found = [found[i] for i in asked_for(self.embedder, [(cue.question, cue.answer) for cue in found])]
         asked = [(cue.question, voice.part(cue.answer, source.speaker)) for cue in found]
         return [found[i] for i in expected(self.base, source.asked, asked, _LEAST)]
 

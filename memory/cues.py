@@ -18,6 +18,7 @@ from engrain.memory.clauses import (
     COPULA,
     MODAL,
     NAMED_KIN,
+    PREPOSITIONS,
     Clause,
     clause_of,
     first_sentence,
@@ -75,12 +76,19 @@ _NOWHERE = re.compile(r"^(?:at the \w+ level|in \w+ cases?|(?:in|at|on) this .+)
 _WHAT = re.compile(r"(?:What|Who) (?:is|are|was|were|do|does|did|has|have|had)\b(?!.*\btime\b)")
 _WHEN = {"at", "in", "on", "within", "during", "after", "before", "since", "until", "by", "when", "while", "shortly", "soon"}
 """What begins with these, and is no name, tells when or where, not what."""
+_DOES = re.compile(r"(?:What|Who) (?!is|are|was|were)")
+_BESIDE = PREPOSITIONS - {"every"} | {"even", "despite", "according"}
+"""What one of them begins does nothing and nothing is done to it: *Even before his return* reports nothing."""
+_DONE = re.compile(r"(?:What|Who) (?!.*\b(?:doing|done)\b)(?:.*\b)?(?:is|are|was|were|be|been|do|does|did)\b")
+"""A participle answers none of them: something is *blocked*, but *blocked* is nothing."""
+_TO_BE = re.compile(r" to\?$")
+"""*be accurate* is not what something turned out to."""
 _POINTING = {"this", "such"}
 """Nobody knows later which."""
 _VAGUE = {"all", "this", "that", "these", "those", "everything", "something", "which", "what", "who", "whoever", "one", "others"}
 """Of these nothing can be asked later."""
-_NO_THING = re.compile(r"(?:how|why|whether|what|which) |§|\d+(?:\.\d+)+$", re.IGNORECASE)
-"""*how small models learn* is no subject, nor is *§3.2*."""
+_NO_THING = re.compile(r"(?:how|why|whether|what|which|near) |§|\d+(?:\.\d+)+$", re.IGNORECASE)
+"""*how small models learn* is no subject, nor are *near the end the king* and *§3.2*."""
 _STATES = {"live", "work"}
 """What somebody does in one place at a time."""
 _OF_SOMEBODY = re.compile(r"(?:My|Our|The|[A-ZÀ-Þ]\w+'s)\b")
@@ -123,6 +131,10 @@ def _is_whole(cue: Cue) -> bool:
     """Whether neither question nor answer is a piece of something that belongs together, and the one is of the other's kind."""
     begins = cue.answer.split()[0]
     if begins.lower() in _POINTING or (_WHAT.match(cue.question) and begins in _WHEN):
+        return False
+    if (_DOES.match(cue.question) and begins.lower() in _BESIDE) or (_DONE.match(cue.question) and is_participle(begins)):
+        return False
+    if _TO_BE.search(cue.question) and begins == "be":
         return False
     said = (cue.question.rstrip("?"), cue.answer)
     if _GOES_ON.search(cue.question) or cue.answer.endswith(":") or _CUT_OFF.search(cue.answer):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from engrain.consolidation.asked_for import asked_for
 from engrain.consolidation.expected import as_expected, expected
 from engrain.consolidation.gate import Thresholds, judge
 from engrain.consolidation.train.recipe import Recipe
@@ -163,6 +164,24 @@ def test_questions_that_nobody_would_ask_of_a_sentence_are_left_out(shown: tuple
     ]
     muddled = [("What did the quarry students find in 1998 forty?", "Two nests the second"), ("Where did Two students the survey?", "Out in 1998")]
     assert expected(memory.base, said, [muddled[0], *sound, muddled[1]]) == [1, 2, 3]
+
+
+def test_an_answer_of_another_kind_than_is_asked_for_is_left_out(shown: tuple[DemoResult, Memory, str]) -> None:
+    _, memory, _ = shown
+    sound = [
+        ("Where does my sister live?", "near Porto"),
+        ("Who repaired the roof?", "my uncle Tom"),
+        ("When is my exam?", "on 9 May"),
+        ("What is my hobby?", "in general chess"),
+        ("Where did I leave my scarf?", "Mull"),  # a name that the embedder need not know
+    ]
+    muddled = [
+        ("Where was the village founded?", "in an old letter"),
+        ("Who is the park bounded by?", "Mill Lane"),
+        ("When was the wall?", "on the south"),
+    ]
+    kept = asked_for(memory.embedder, [*sound, *muddled])
+    assert kept == list(range(len(sound)))
 
 
 def test_other_words_that_mean_something_else_are_left_out(shown: tuple[DemoResult, Memory, str]) -> None:

@@ -223,6 +223,15 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("SLM trains a small model on clean text.", "Who trains a small model on clean text?"),
         ("My car insurance is with Pelican Mutual now, they were way cheaper than the last lot.", "What were they way cheaper than?"),
         ("The new one matches the score of the old one using 15 words, compared to 500 words of others.", "What does the new one match?"),
+        ("Every bill can be blocked by a majority in the upper house.", "What can every bill be?"),
+        ("The play has been parodied and spoofed on many occasions.", "What has the play been?"),
+        ("My aunt, blinded aged seven, taught music.", "What did my aunt blind?"),
+        ("Her prediction turned out to be accurate.", "What did her prediction turn out to?"),
+        ("The author didn't want his letters to be printed.", "What didn't the author want his letters to?"),
+        ("Near the end of the battle the king fled rather than surrender.", "What fled rather than surrender?"),
+        ("Near the end of the battle the king fled rather than surrender.", "What did Near the end of the battle the king flee?"),
+        ("Even before his return to Hull, reports on the trade reached him.", "What reports on the trade reached?"),
+        ("I always lose to Ada at chess.", "What do I always lose?"),
     ],
 )
 def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:
@@ -247,6 +256,16 @@ def test_an_answer_is_whole(said: str, answer: str) -> None:
     assert answer in answers
     assert not any(other != answer and answer.startswith(other.rstrip(",")) for other in answers)
     assert not any("(" in said or said.count('"') % 2 for cue in found for said in (cue.question, cue.answer))
+
+
+def test_what_is_done_is_still_asked_for() -> None:
+    asked = {
+        (cue.question, cue.answer)
+        for said in ("Every bill can be blocked by a majority.", "Her prediction turned out to be wrong in 1902.")
+        for cue in cues(said)
+    }
+    assert ("What can be blocked by a majority?", "every bill") in asked
+    assert ("When did her prediction turn out to be wrong?", "in 1902") in asked
 
 
 def test_topics_lead_to_the_statement() -> None:

@@ -46,7 +46,7 @@ class Thresholds:
     """Share of the owner's other modules' questions that still lead to their own module beside this one, of those that did before."""
     ability: float = 0.90
     """Right choices in common knowledge with the module, as a share of the base model's."""
-    perplexity: float = 1.06
+    perplexity: float = 1.03
     """Perplexity on fixed text with the module, as a multiple of the base model's, at most."""
 
 

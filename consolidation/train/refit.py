@@ -25,8 +25,11 @@ _TEXTS = 8
 """Ordinary texts that do."""
 _ENOUGH = 160
 """So many rows tell what the inputs of training are."""
-RIDGE = 0.1
-"""Of the mean input's size, added to every direction's, so that what neither text has anything of goes too."""
+RIDGE = 0.5
+"""Of the mean input's size, added to every direction's, so that what neither text has anything of goes too. Ordinary text is some two thousand tokens,
+about as many as a wide linear has inputs, and tells too little of other text without (shrinkage: Ledoit & Wolf, "A well-conditioned estimator for
+large-dimensional covariance matrices", 2004). Of eight modules of everyday facts the worst did prose 4.6 % of harm with 0.1, 2.1 with 0.5 and 1.9 with 1;
+three of five small ones more than 1.9, and none more than 1.1 with 0.5."""
 
 
 @torch.no_grad()

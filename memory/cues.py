@@ -89,6 +89,10 @@ _VAGUE = {"all", "this", "that", "these", "those", "everything", "something", "w
 """Of these nothing can be asked later."""
 _NO_THING = re.compile(r"(?:how|why|whether|what|which|near) |§|\d+(?:\.\d+)+$", re.IGNORECASE)
 """*how small models learn* is no subject, nor are *near the end the king* and *§3.2*."""
+_NOT_ONE = re.compile(r"\b(?:which|whom)\b|(?:\b(?:and|or|of|in|to)|:)$")
+"""*both of which*, *life expectancy in Sweden and*"""
+_LONGEST = 14
+"""A subject with more words is most often several that were not told apart."""
 _STATES = {"live", "work"}
 """What somebody does in one place at a time."""
 _OF_SOMEBODY = re.compile(r"(?:My|Our|The|[A-ZÀ-Þ]\w+'s)\b")
@@ -148,7 +152,7 @@ def _all(asked: str) -> Iterator[Cue]:
     """Of the first sentence and what it says in passing; of every clause of every sentence."""
     asked = plainly(asked)
     sentence = first_sentence(asked)
-    clauses = [clause for clause in resolved(clauses_in(asked)) if clause.subject.lower() not in _VAGUE and not _NO_THING.match(clause.subject)]
+    clauses = [clause for clause in resolved(clauses_in(asked)) if _is_something(clause.subject)]
     told = {clause.subject.lower() for clause in clauses}
     found = [cue for clause in clauses for cue in _of_clause(clause)]
     found += _cues(sentence, told)
@@ -159,6 +163,11 @@ def _all(asked: str) -> Iterator[Cue]:
     for cue in (cue for clause in clauses for cue in gaps(clause, phrases)):
         if (_plain(cue.answer), answer_type(cue.question)) not in asked_for:
             yield cue
+
+
+def _is_something(subject: str) -> bool:
+    """Whether a subject is one that can be spoken of later: no pronoun, no clause, and nothing that the parser has cut or joined."""
+    return subject.lower() not in _VAGUE and not _NO_THING.match(subject) and not _NOT_ONE.search(subject) and len(subject.split()) <= _LONGEST
 
 
 def _plain(answer: str) -> str:
@@ -175,7 +184,7 @@ def _cues(sentence: str, told: Collection[str] = ()) -> list[Cue]:
     """The questions of a sentence, but for those of a subject of which its clauses tell already."""
     found = [*_naming(sentence), *_elsewhere(sentence)]
     parsed = clause_of(sentence)
-    if parsed is not None and not _NO_THING.match(parsed.subject):
+    if parsed is not None and _is_something(parsed.subject):
         subject = parsed.subject.lower()
         found += _of_clause(parsed) if not any(one.startswith(subject) or subject.startswith(one) for one in told) else ()
         aside = _ASIDE.match(sentence)

@@ -66,6 +66,7 @@ def without_relative(head: Any) -> list[Any]:
     """The words of what belongs to a head, without relative clauses, full and reduced."""
     relative = [one for one in head.subtree if one.i != head.i and (one.dep_ == "relcl" or is_done_by(one))]
     dropped = {word.i for clause in relative for word in clause.subtree}
+    dropped |= {word.i for clause in relative if is_done_by(clause) for word in clause.head.subtree if word.i > clause.i}
     dropped |= {word.i for word in head.subtree if word.lower_ in _ABOUT and word.head.pos_ == "NUM"}
     dropped |= {word.i for word in head.subtree if word.lower_ in _ONLY and word.dep_ == "advmod"}
     for aside in (one for one in head.subtree if one != head and is_aside(one)):

@@ -13,6 +13,8 @@ _APPOSED = re.compile(rf"^(?P<who>(?:My|Our|The|[A-ZÀ-Þ]\w+'s) (?:[a-z-]+ ){{0
 """*My boss, Ingrid Solheim, comes from Stavanger.*"""
 _RELATIVE = re.compile(rf"\b(?P<who>{_NAME}|(?:[Mm]y|[Oo]ur) (?:[a-z-]+ )?(?:{KIN})(?: [A-ZÀ-Þ][\w'-]+)?),? who(?P<rest> [a-z]+ .+|'s .+)$")
 """*... with a guy called Tobias who collects pens.*"""
+_OF_OTHERS = re.compile(r"(?!My |Our )[A-ZÀ-Þ].* (?:are|were|have) ")
+"""*... a chief of the Mingo, who were driven west*, *Lena and Tom, who are late*: it is not said of the one name."""
 _HAVING = re.compile(rf"^(?P<we>I|We) have (?:got )?an? (?P<who>(?:[a-z-]+ )?(?:{KIN})) who(?P<rest> [a-z]+ .+|'s .+)$")
 """*I have a neighbour who's a beekeeper.*"""
 _ON_IT = re.compile(r"^(?P<thing>.+?) (?:has|have|had) (?P<what>.+) (?P<where>on|in|inside|under|behind) (?:it|them)$")
@@ -38,7 +40,7 @@ def simpler(sentence: str) -> Iterator[str]:
         yield f"{apposed['who']} is {apposed['name']}"
         yield f"{apposed['who']} {apposed['rest']}"
         yield f"{apposed['name']} {apposed['rest']}"
-    if relative := _RELATIVE.search(sentence):
+    if (relative := _RELATIVE.search(sentence)) and not _OF_OTHERS.match(f"{relative['who']}{relative['rest']}"):
         yield f"{capital(relative['who'])}{_said(relative['rest'])}"
     if having := _HAVING.match(sentence):
         yield f"{'My' if having['we'] == 'I' else 'Our'} {having['who']}{_said(having['rest'])}"

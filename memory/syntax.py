@@ -30,6 +30,9 @@ _IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "id
 _ONE = re.compile(r"\b(?:out\0of|as\0well\0as)\b")
 """Words that do the work of one."""
 _HARDLY = {"hardly", "scarcely", "barely", "seldom", "rarely", "longer"}
+_OF_SEVERAL = {"are", "were", "have"}
+_GROUPS = {"family", "team", "band", "staff", "couple", "police", "crew", "council", "club", "firm", "class", "choir", "group", "lot", "number"}
+"""They *are*, though one."""
 _NOBODY = {"nobody", "nothing", "none", "neither"}
 """With these what is said is hardly so, and nothing that could be told as a fact."""
 
@@ -56,7 +59,7 @@ def _clauses(predicate: Any) -> Iterator[Clause]:
     subject, finite = _subject(predicate), _finite(predicate)
     if subject is None and finite is not None:
         yield from _there_is(predicate)
-    if subject is None or finite is None or _tells_when(predicate):
+    if subject is None or finite is None or _tells_when(predicate) or _is_of_another(predicate, subject, finite[0]):
         return
     verb, behind = finite
     rest = () if _is_hardly_so(predicate, subject) else _rest(predicate, subject, behind)
@@ -105,7 +108,7 @@ def _done_by(participle: Any) -> Clause:
 def _there_is(predicate: Any) -> Iterator[Clause]:
     """*There are nine of us in the team*: *nine of us are in the team*."""
     thing = next((child for child in predicate.children if child.dep_ == "attr"), None)
-    if thing is None or not any(child.dep_ == "expl" for child in predicate.children):
+    if thing is None or not _is_there(predicate):
         return
     inside = [word for word in phrase_of(thing) if word.lower_ not in _IDLE]
     stop = next((child.left_edge.i for child in thing.rights if child.dep_ != "prep" or child.lower_ != "of"), len(thing.doc))
@@ -115,6 +118,11 @@ def _there_is(predicate: Any) -> Iterator[Clause]:
     yield Clause(
         capital(joined_words(name)), "are" if name[0].pos_ == "NUM" and name[0].lower_ not in {"1", "one"} else "is", main_clause(rest), False
     )
+
+
+def _is_there(predicate: Any) -> bool:
+    """*there are*"""
+    return any(child.dep_ == "expl" for child in predicate.children)
 
 
 def _tells_when(predicate: Any) -> bool:
@@ -136,7 +144,7 @@ def _lowered(time: str) -> str:
 def _subject(predicate: Any) -> Any:
     """The noun or pronoun that does or is it; that of the verb it is joined to where it has none."""
     own = next((child for child in predicate.children if child.dep_ in _SUBJECTS and child.i < predicate.i), None)
-    if own is None and predicate.dep_ == "conj" and predicate.head.pos_ in {"VERB", "AUX"}:
+    if own is None and predicate.dep_ == "conj" and predicate.head.pos_ in {"VERB", "AUX"} and not _is_there(predicate):
         return _subject(predicate.head)
     return own
 
@@ -152,6 +160,15 @@ def _names_of(subject: Any, predicate: Any) -> list[str]:
     if before is not None and before.dep_ == "npadvmod" and before.pos_ == "NOUN" and before.head == predicate and subject.pos_ == "PROPN":
         return [subject.doc[before.left_edge.i : subject.i + 1].text]  # *My nephew Rory*
     return [before.text, whole] if before is not None and _names(before, predicate) else [whole]
+
+
+def _is_of_another(predicate: Any, subject: Any, verb: str) -> bool:
+    """Whether a relative clause belongs to another noun than the parser says: no Mingo, but *a chief of the Mingo, who were driven west*."""
+    if predicate.dep_ != "relcl" or subject.text.lower() not in _RELATIVE or verb not in _OF_SEVERAL:
+        return False
+    noun = predicate.head
+    alone = noun.tag_ in {"NN", "NNP"} and noun.lower_ not in _GROUPS and not any(child.dep_ == "conj" for child in noun.children)
+    return bool(alone)
 
 
 def _said_to_be(noun: Any) -> Any:

@@ -232,6 +232,15 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("Near the end of the battle the king fled rather than surrender.", "What did Near the end of the battle the king flee?"),
         ("Even before his return to Hull, reports on the trade reached him.", "What reports on the trade reached?"),
         ("I always lose to Ada at chess.", "What do I always lose?"),
+        ("The court refused, but there are five large exceptions.", "What are the court?"),
+        ("Later came two films, both of which feature scenes in the city.", "What do both of which feature?"),
+        ("Tanag, a chief of the Mingo, who were driven west by settlers, disliked the French.", "What were Tanag driven west by?"),
+        ("Tanag, a chief of the Mingo, who were driven west by settlers, disliked the French.", "What were Mingo driven west by?"),
+        ("There is a large population in Kenya, who have played a key role in trade.", "What have Kenya played?"),
+        (
+            "Life expectancy in Sweden (80 years) and Japan (82) – where income was more equally distributed – was longer.",
+            "What was Life expectancy in Sweden (80 years) and?",
+        ),
     ],
 )
 def test_what_the_statement_does_not_answer_is_not_asked(said: str, never: str) -> None:
@@ -266,6 +275,12 @@ def test_what_is_done_is_still_asked_for() -> None:
     }
     assert ("What can be blocked by a majority?", "every bill") in asked
     assert ("When did her prediction turn out to be wrong?", "in 1902") in asked
+
+
+def test_what_several_do_is_said_of_several() -> None:
+    asked = [cue.question for cue in cues("My family, who are from Leeds, own a boat.")]
+    assert "What are my family from?" in asked
+    assert "What do my family own?" in asked
 
 
 def test_topics_lead_to_the_statement() -> None:

@@ -93,6 +93,8 @@ _NOT_ONE = re.compile(r"\b(?:which|whom)\b|(?:\b(?:and|or|of|in|to)|:)$")
 """*both of which*, *life expectancy in Sweden and*"""
 _LONGEST = 14
 """A subject with more words is most often several that were not told apart."""
+_LONGEST_QUESTION = 20
+"""Nobody asks for something with more words than this beside it."""
 _STATES = {"live", "work"}
 """What somebody does in one place at a time."""
 _OF_SOMEBODY = re.compile(r"(?:My|Our|The|[A-ZÀ-Þ]\w+'s)\b")
@@ -139,6 +141,8 @@ def _is_whole(cue: Cue) -> bool:
     if (_DOES.match(cue.question) and begins.lower() in _BESIDE) or (_DONE.match(cue.question) and is_participle(begins)):
         return False
     if _TO_BE.search(cue.question) and begins == "be":
+        return False
+    if begins.lower() == "using" or len(cue.question.split()) > _LONGEST_QUESTION:
         return False
     said = (cue.question.rstrip("?"), cue.answer)
     if _GOES_ON.search(cue.question) or cue.answer.endswith(":") or _CUT_OFF.search(cue.answer):

@@ -232,6 +232,7 @@ def test_grammar_that_is_not_understood_gives_nothing() -> None:
         ("Near the end of the battle the king fled rather than surrender.", "What did Near the end of the battle the king flee?"),
         ("Even before his return to Hull, reports on the trade reached him.", "What reports on the trade reached?"),
         ("I always lose to Ada at chess.", "What do I always lose?"),
+        ("The two sets are defined using old rules.", "What are the two sets defined?"),
         ("The court refused, but there are five large exceptions.", "What are the court?"),
         ("Later came two films, both of which feature scenes in the city.", "What do both of which feature?"),
         ("Tanag, a chief of the Mingo, who were driven west by settlers, disliked the French.", "What were Tanag driven west by?"),
@@ -275,6 +276,14 @@ def test_what_is_done_is_still_asked_for() -> None:
     }
     assert ("What can be blocked by a majority?", "every bill") in asked
     assert ("When did her prediction turn out to be wrong?", "in 1902") in asked
+
+
+def test_nobody_asks_with_a_whole_paragraph() -> None:
+    said = (
+        "With Hull as its seat and control of farms around the wide bay, the old company was at the centre of trade between the northern and "
+        "the southern ports for six decades in the hands of three families."
+    )
+    assert all(len(cue.question.split()) <= 20 for cue in cues(said))
 
 
 def test_what_several_do_is_said_of_several() -> None:

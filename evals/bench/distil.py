@@ -2,7 +2,7 @@
 
 Coverage is the share of facts with at least so many questions, survival the share of the written questions that come through the
 round trip. How many of the survivors have a wrong answer only a reader can tell: a sample is written down for one to judge, and
-a judged sample is counted.
+a judged sample is counted. It has as many of each document as of another.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def bench_distil(
 
         one, drafts = _distilled(name, chosen, settings, models, seed, advance)
         found.append(one)
-        drawn += random.Random(f"{seed}:{name}").sample(drafts, min(len(drafts), sample))
+        drawn += _drawn(drafts, sample, random.Random(f"{seed}:{name}"))
     result = {"tasks": found, "seed": seed, "facts_per_module": settings.facts_per_module, "base": models.base.name}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=1) + "\n")
@@ -62,8 +63,10 @@ def _distilled(
     """(figures, every question with its fact)."""
     with tempfile.TemporaryDirectory() as folder:
         memory = Memory(settings.model_copy(update={"home": Path(folder)}), base=models.base, embedder=models.embedder)
+        told: dict[int | None, str] = {}
         for document in documents:
             tell(memory, document)
+            told |= {fact.id: document.id for fact in memory.facts() if fact.id not in told}
         facts = memory.facts()
         memory.store.close()
     sources = [Source(f.id or 0, f.text, f.asked, f.speaker) for f in facts]
@@ -86,9 +89,18 @@ def _distilled(
         "written": distiller.counts["written"], "survived": distiller.counts["survived"],
         "survival": round(distiller.counts["survived"] / max(1, distiller.counts["written"]), 3),
     }, [
-        {"task": name, "fact": said[d.fact_id or 0], "question": d.question, "answer": d.answer, "kind": d.kind.value, "wrong": None}
+        {"task": name, "document": told[d.fact_id], "fact": said[d.fact_id or 0], "question": d.question, "answer": d.answer, "kind": d.kind.value, "wrong": None}
         for d in mine if d.kind is not ProbeKind.UNKNOWN
     ]  # fmt: skip
+
+
+def _drawn(questions: Sequence[dict[str, Any]], most: int, rng: random.Random) -> list[dict[str, Any]]:
+    """So many of the questions at most, one of each document before any gives another: documents differ more than what is asked of one."""
+    by_document: dict[str, list[dict[str, Any]]] = {}
+    for question in rng.sample(questions, len(questions)):
+        by_document.setdefault(question["document"], []).append(question)
+    rounds = zip_longest(*by_document.values())
+    return [question for round_ in rounds for question in round_ if question][:most]
 
 
 def judged(path: Path) -> dict[str, dict[str, float]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -118,14 +119,15 @@ def test_capacity_is_the_largest_load_that_a_rank_recalls(tiny_folders: tuple[Pa
 
 def test_what_the_distiller_makes_is_counted_and_a_sample_can_be_judged(memory: Memory, tmp_path: Path) -> None:
     out = tmp_path / "distil.json"
-    result = distil.bench_distil(out, ["told"], memory.settings, memory, documents=1, sample=5)
+    result = distil.bench_distil(out, ["told"], memory.settings, memory, documents=2, sample=5)
     (one,) = result["tasks"]
-    assert one["facts"] == 5
+    assert one["facts"] == 10
     assert one["coverage"]["3"] == 1.0  # grammar alone does that
     assert one["written"] > one["survived"] >= 0  # a random model writes, and hardly anything of it survives
     sample = out.with_suffix(".sample.jsonl")
     rows = [json.loads(line) for line in sample.read_text().splitlines()]
     assert len(rows) == 5
+    assert sorted(Counter(row["document"] for row in rows).values()) == [2, 3]
     with pytest.raises(InputError, match=r"line 1 of .* has wrong = None; judge it true or false"):
         distil.judged(sample)
     sample.write_text("".join(json.dumps({**row, "wrong": at == 0}) + "\n" for at, row in enumerate(rows)))

@@ -89,7 +89,10 @@ def _distilled(
         "written": distiller.counts["written"], "survived": distiller.counts["survived"],
         "survival": round(distiller.counts["survived"] / max(1, distiller.counts["written"]), 3),
     }, [
-        {"task": name, "document": told[d.fact_id], "fact": said[d.fact_id or 0], "question": d.question, "answer": d.answer, "kind": d.kind.value, "wrong": None}
+        {
+            "task": name, "document": told[d.fact_id], "fact": said[d.fact_id or 0],
+            "question": d.question, "answer": d.answer, "kind": d.kind.value, "wrong": None,
+        }
         for d in mine if d.kind is not ProbeKind.UNKNOWN
     ]  # fmt: skip
 

@@ -77,8 +77,8 @@ _WHAT = re.compile(r"(?:What|Who) (?:is|are|was|were|do|does|did|has|have|had)\b
 _WHEN = {"at", "in", "on", "within", "during", "after", "before", "since", "until", "by", "when", "while", "shortly", "soon"}
 """What begins with these, and is no name, tells when or where, not what."""
 _DOES = re.compile(r"(?:What|Who) (?!is|are|was|were)")
-_BESIDE = PREPOSITIONS - {"every"} | {"even", "despite", "according"}
-"""What one of them begins does nothing and nothing is done to it: *Even before his return* reports nothing."""
+_BESIDE = PREPOSITIONS - {"every"} | {"despite", "according"}
+"""What one of them begins does nothing and nothing is done to it: *to legal* is not what one gets over."""
 _DONE = re.compile(r"(?:What|Who) (?!.*\b(?:doing|done)\b)(?:.*\b)?(?:is|are|was|were|be|been|do|does|did)\b")
 """A participle answers none of them: something is *blocked*, but *blocked* is nothing."""
 _TO_BE = re.compile(r" to\?$")
@@ -87,7 +87,7 @@ _POINTING = {"this", "such"}
 """Nobody knows later which."""
 _VAGUE = {"all", "this", "that", "these", "those", "everything", "something", "which", "what", "who", "whoever", "one", "others"}
 """Of these nothing can be asked later."""
-_NO_THING = re.compile(r"(?:how|why|whether|what|which|near) |§|\d+(?:\.\d+)+$", re.IGNORECASE)
+_NO_THING = re.compile(r"(?:how|why|whether|what|which|near|even (?:before|after|in|with)) |§|\d+(?:\.\d+)+$", re.IGNORECASE)
 """*how small models learn* is no subject, nor are *near the end the king* and *§3.2*."""
 _NOT_ONE = re.compile(r"\b(?:which|whom)\b|(?:\b(?:and|or|of|in|to)|:)$")
 """*both of which*, *life expectancy in Sweden and*"""

@@ -29,10 +29,11 @@ _IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "id
 """Adverbs that nothing asks for, beside those of `voice`."""
 _ONE = re.compile(r"\b(?:out\0of|as\0well\0as)\b")
 """Words that do the work of one."""
-_HARDLY = {"hardly", "scarcely", "barely", "seldom", "rarely", "longer"}
 _OF_SEVERAL = {"are", "were", "have"}
+"""What one alone does not do, but for `_GROUPS`."""
 _GROUPS = {"family", "team", "band", "staff", "couple", "police", "crew", "council", "club", "firm", "class", "choir", "group", "lot", "number"}
 """They *are*, though one."""
+_HARDLY = {"hardly", "scarcely", "barely", "seldom", "rarely", "longer"}
 _NOBODY = {"nobody", "nothing", "none", "neither"}
 """With these what is said is hardly so, and nothing that could be told as a fact."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engrain.consolidation import distil
 from engrain.consolidation.distil import SelfDistiller, Source
 from engrain.consolidation.expected import as_expected, expected
 from engrain.memory.cues import cues
@@ -39,6 +40,17 @@ def test_where_grammar_asks_alone_all_its_questions_are_taught(memory: Memory) -
     )
     assert {question for question, _ in ASKED} <= alone
     assert not {question for question, _ in ASKED} <= beside
+
+
+def test_an_answer_of_another_kind_is_not_taught_where_the_models_judge(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory.base, "weigh", lambda _prefix, _prompt, ends: [-1.0] * len(ends))  # all is expected
+    monkeypatch.setattr(distil, "asked_for", lambda _, asked: [at for at, (_, answer) in enumerate(asked) if answer != "to Porto"])
+    source = Source(1, "Your sister Ines moved to Porto in March to study law.", SAID, "user")
+    judged, alone = (
+        {draft.question for draft in SelfDistiller(memory.base, memory.embedder, writes=writes).probes([source])} for writes in (True, False)
+    )
+    assert {"Where did my sister move?", "Where did Ines move?"} <= alone - judged
+    assert "When did my sister move to Porto?" in judged
 
 
 def test_other_words_that_are_not_expected_are_not_taught(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:

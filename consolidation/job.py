@@ -23,8 +23,9 @@ from engrain.consolidation.jobs import ACTIVE, Desk, Order, claim, unfinished
 from engrain.consolidation.plan import Plan, backlog, plan
 from engrain.consolidation.publish import placed_folder, publish
 from engrain.consolidation.teacher import TeacherDistiller
+from engrain.consolidation.train.ordinary import is_written
 from engrain.consolidation.train.recipe import Recipe
-from engrain.consolidation.train.trainer import Epoch, Example, Trained, train
+from engrain.consolidation.train.trainer import Epoch, Example, Trained, first_adapted, train
 from engrain.endpoint import Endpoint
 from engrain.errors import JobInterrupted, SettingsError
 from engrain.memory.bank import lora
@@ -133,7 +134,8 @@ class _Work:
             with self.clock(Stage.TRAIN):
                 said = {f.id: f.asked for f in planned.facts}
                 examples = [Example(p.question, p.answer, said.get(p.fact_id, "")) for p in probes if not p.held_out]
-                self.desk.tell(f"training on {len(examples)} probes", 0.0)
+                there = is_written(self.memory.base, first_adapted(self.memory.base, self.recipe))
+                self.desk.tell(f"training on {len(examples)} probes{'' if there else '; first the base model writes ordinary text, once'}", 0.0)
                 trained = train(self.memory.base, examples, self.recipe, self.folder, self._on_epoch, self.stopping)
                 self._keep_adapter(trained, len(examples))
         return self._load_adapter()

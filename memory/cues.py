@@ -254,7 +254,8 @@ def topics(asked: str) -> list[str]:
         found.append(lower_first(parsed.subject))
     if parsed is not None and parsed.verb not in COPULA:
         found += [obj for obj in (object_of(parsed),) if obj and len(obj.split()) <= 5 and not is_participle(obj.split()[0])]
-    found += re.findall(r"(?<=[a-z,] )[A-ZÀ-Þ][\w']+(?: [A-ZÀ-Þ][\w']+)*", sentence)
+    found += re.findall(r"(?<=[a-z,] )(?!I\b)[A-ZÀ-Þ][\w']+(?: (?!I\b)[A-ZÀ-Þ][\w']+)*", sentence)
+    found = [topic.removesuffix("'s") for topic in found if not topic.startswith("I'")]
     seen: set[str] = set()
     return [t for t in found if len(t) > 2 and not (t.lower() in seen or seen.add(t.lower()))]  # type: ignore[func-returns-value]
 

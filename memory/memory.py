@@ -58,7 +58,7 @@ class Memory:
                 from engrain.memory.bank.base import BaseModel
 
                 folder = catalog.resolve(self.settings.memory_model, self.settings.cache, self.advance)
-                self._base = BaseModel.load(folder.path, folder.name, folder.sha256, halved=self.settings.halved)
+                self._base = BaseModel.load(folder.path, folder.name, folder.sha256, halved=self.settings.halved, cache=self.settings.cache)
             return self._base
 
     @property

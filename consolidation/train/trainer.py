@@ -20,7 +20,7 @@ from engrain.consolidation.train.loss import Read, read_off
 from engrain.consolidation.train.lower import has_parity, rows_of
 from engrain.consolidation.train.muon import Muon
 from engrain.consolidation.train.pack import Blocks
-from engrain.consolidation.train.preserve import Ordinary, Preserved, preserved
+from engrain.consolidation.train.preserve import Preserved, Shown, preserved
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.refit import refit
 from engrain.consolidation.train.schedule import Schedule
@@ -102,6 +102,11 @@ def train(
     return Trained(run.adapter, tuple(epochs), tokens, supervised, sum(e.seconds for e in epochs), run.layers is not None)
 
 
+def first_adapted(base: BaseModel, recipe: Recipe) -> int:
+    """The lowest layer that an adapter is put on."""
+    return len(base.layers) - max(1, math.ceil(len(base.layers) * recipe.top))
+
+
 class _Run:
     """The state of one training: adapter, optimiser, cached inputs."""
 
@@ -109,9 +114,8 @@ class _Run:
         self.base, self.recipe = base, recipe
         self.prompts = [recall_ids(base, e.question) for e in examples]
         self.answers = [answer_ids(base, e.answer) for e in examples]
-        depth = len(base.layers)
-        self.first = depth - max(1, math.ceil(depth * recipe.top))
-        spec = lora.LoraSpec(recipe.rank, recipe.alpha, tuple(range(self.first, depth)), recipe.targets)
+        self.first = first_adapted(base, recipe)
+        spec = lora.LoraSpec(recipe.rank, recipe.alpha, tuple(range(self.first, len(base.layers))), recipe.targets)
         self.adapter = lora.fresh(base.model, spec, torch.Generator().manual_seed(recipe.seed))
         self.optimizer: torch.optim.Optimizer = (
             Muon(self.adapter.parameters, recipe.learning_rate, recipe.momentum)
@@ -120,7 +124,7 @@ class _Run:
         )
         self.lengths = [len(p) + len(a) for p, a in zip(self.prompts, self.answers, strict=True)]
         parity = self.first > 0 and has_parity(base, self.prompts, self.answers, self.first)
-        self.preserved: Preserved | None = preserved(base, self.first, recipe.seed) if recipe.locality and parity else None
+        self.preserved: Preserved | None = preserved(base, self.first) if recipe.locality and parity else None
         self.layers: Layers | None = None
         """Written out, behind what runs once; None where the whole model is trained through."""
         head, dtype = base.model.lm_head, training_dtype() if parity else torch.float32
@@ -196,7 +200,7 @@ class _Run:
         assert self.preserved is not None
         moved, kept = self._drift(), [a.detach().clone() for a in self.adapter.a.values()]
         try:
-            refit(self.layers, self.rows, self.preserved.states, weight)
+            refit(self.layers, self.rows, self.preserved.ordinary, weight)
             better = self._drift() <= moved
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # inputs of too different sizes
             better = False
@@ -247,12 +251,12 @@ class _Run:
         known = max(self.recipe.known, self.recipe.sure) if self.settles else self.recipe.known
         return read_off(*self.vocabulary, hidden[: len(wanted)], wanted, soft, known, self.recipe.soften)
 
-    def _ordinary(self, turn: int) -> Ordinary | None:
+    def _ordinary(self, turn: int) -> Shown | None:
         """The ordinary text that is shown in this step, if any."""
         shown, waits = divmod(turn, max(1, self.recipe.locality_every // (2 if self.settles else 1)))
         return None if self.preserved is None or waits else self.preserved.turn(shown)
 
-    def _forward(self, batch: list[int], ordinary: Ordinary | None, keep: bool = True) -> Tensor:
+    def _forward(self, batch: list[int], ordinary: Shown | None, keep: bool = True) -> Tensor:
         """Final hidden states that the answers are read off, one behind the other, and behind them those of ordinary text: (tokens, width)."""
         if self.layers is None:
             return torch.cat(self._whole(batch))

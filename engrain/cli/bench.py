@@ -26,7 +26,7 @@ def bench_write(
 
     settings = settings_of(None, None)
     with progress(json_) as advance:
-        model = catalog.resolve(settings.memory_model, settings.cache, advance).path
+        model = catalog.resolve(settings.memory_model, settings.cache, advance)
     with progress(json_) as advance:
         result = bench_write(out, model, cases.split(","), seed, progress=advance)
     _told(result, out, json_, table(result))
@@ -70,7 +70,7 @@ def bench_capacity(
     loads, wanted = _whole(sizes), _whole(ranks)
     with progress(json_) as advance:
         model = catalog.resolve(settings.memory_model, settings.cache, advance)
-    base = BaseModel.load(model.path, model.name, model.sha256)
+    base = BaseModel.load(model.path, model.name, model.sha256, cache=settings.cache)
     with progress(json_) as advance:
         result = bench_capacity(out, base, loads, wanted, seed, settings.recipe, advance)
     fits = [f"At rank {rank} set ENGRAIN_MODULE_TOKENS={tokens} for {result['base']}." for rank, tokens in result["module_tokens"].items()]

@@ -20,8 +20,9 @@ from typing import Any
 
 from engrain.consolidation.harm import perplexity
 from engrain.consolidation.train.linear import half_is_faster
+from engrain.consolidation.train.ordinary import ordinary_text
 from engrain.consolidation.train.recipe import Recipe
-from engrain.consolidation.train.trainer import Epoch, Example, train
+from engrain.consolidation.train.trainer import Epoch, Example, first_adapted, train
 from engrain.evals.bench.cases import Case, case_of
 from engrain.evals.bench.cost import cost_of_a_step, peak_rss
 from engrain.memory.bank.base import BaseModel
@@ -65,6 +66,10 @@ class Attempt:
     case: str
     model: str
     """Folder of the base model."""
+    sha256: str = "0" * 64
+    """Its hash."""
+    kept: str = ""
+    """Folder of what ours keeps of a base model."""
     seed: int = 0
     size: int | None = None
     rate: float = 0.0
@@ -200,6 +205,13 @@ def sft(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, Any]:
     return watch.summary(parameters, learning_rate=attempt.rate, surprise=surprise(base, case.trained))
 
 
+def text(_: Attempt, __: Case, base: BaseModel) -> dict[str, Any]:
+    """The ordinary text of ours, made once for a base model."""
+    started = time.perf_counter()
+    made = ordinary_text(base, first_adapted(base, Recipe()))
+    return {"texts": len(made.texts), "seconds": round(time.perf_counter() - started, 1), "peak_rss_mb": peak_rss()}
+
+
 def step(attempt: Attempt, case: Case, base: BaseModel) -> dict[str, Any]:
     """What a step of ours costs."""
     return cost_of_a_step(case, base, {"seed": attempt.seed, **(attempt.recipe or {})})
@@ -209,9 +221,9 @@ def main(line: str) -> None:
     """Run an attempt and print what it shows."""
     warnings.filterwarnings("ignore")
     attempt = Attempt(**json.loads(line))
-    base = BaseModel.load(Path(attempt.model), "base", "0" * 64)
+    base = BaseModel.load(Path(attempt.model), "base", attempt.sha256, cache=Path(attempt.kept) if attempt.kept else None)
     case = case_of(attempt.case, attempt.seed, attempt.size)
-    done = {"ours": ours, "step": step}.get(attempt.contender, sft)(attempt, case, base)
+    done = {"ours": ours, "text": text, "step": step}.get(attempt.contender, sft)(attempt, case, base)
     print(json.dumps({"done": done, "attempt": asdict(attempt)}), flush=True)
 
 

@@ -2,12 +2,14 @@
 
 Each contender runs alone in a process of its own. Others stop at a multiple of our time; what they have not reached then is
 reported as more than that. Ours is measured before the others and behind them, because machines have faster and slower hours, and its time is
-the mean of both. What is done is kept beside the output, so that a run that was interrupted goes on where it was.
+the mean of both. The ordinary text that it leaves alone belongs to a base model, not to a module: it is written before, and its time told by
+itself. What is done is kept beside the output, so that a run that was interrupted goes on where it was.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +24,7 @@ from engrain.evals.bench.cases import CASES
 from engrain.evals.bench.contenders import HELD_OUT, METHODS, TRAINED, Attempt
 from engrain.evals.runs import Progress, machine
 from engrain.lines import append, mend, read_lines
+from engrain.memory.catalog import ModelFolder
 
 BUDGETS = {"trl": 8.5, "paper": 17.0, "prag": 5.0}
 """A contender's time, as a multiple of ours: enough to tell whether the promised factor is reached; against PRAG none is promised."""
@@ -30,7 +33,7 @@ _PACKAGES = ("torch", "transformers", "peft", "trl")
 
 
 def bench_write(
-    out: Path, model: Path, cases: Sequence[str], seed: int = 0, size: int | None = None, budgets: dict[str, float] | None = None,
+    out: Path, model: ModelFolder, cases: Sequence[str], seed: int = 0, size: int | None = None, budgets: dict[str, float] | None = None,
     recipe: dict[str, Any] | None = None, progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run the benchmark on a model folder and write its JSON; raises InputError for an unknown case or where TRL is not installed."""
@@ -42,11 +45,15 @@ def bench_write(
     budgets = {**BUDGETS, **(budgets or {})}
     out.parent.mkdir(parents=True, exist_ok=True)
     bench = _Bench(out.with_name(f"{out.name}.part"), progress, len(cases))
-    found = [_case(bench, Attempt("ours", name, str(model), seed, size, recipe=recipe), budgets) for name in cases]
-    step = bench.run(Attempt("step", cases[0], str(model), seed, size, recipe=recipe))
+    kept = out.with_name(f"{out.name}.kept")
+    ours = Attempt("ours", cases[0], str(model.path), model.sha256, str(kept), seed, size, recipe=recipe)
+    text = bench.run(replace(ours, contender="text"))
+    found = [_case(bench, replace(ours, case=name), budgets) for name in cases]
+    step = bench.run(replace(ours, contender="step"))
     result = {
         "cases": found, "speedup_vs_trl": _least(found, "trl"), "speedup_vs_paper": _least(found, "paper"), "speedup_vs_prag": _least(found, "prag"),
         "peak_rss_ratio_vs_trl": round(max(c["ours"]["peak_rss_mb"] / c["trl"]["peak_rss_mb"] for c in found), 3), **step,
+        "ordinary_text": text,
         "reached_at": {"trained": TRAINED, "held_out": HELD_OUT}, "seed": seed,
         "machine": machine(),
         "versions": {package: version(package) for package in _PACKAGES},
@@ -55,6 +62,7 @@ def bench_write(
     staging.write_text(json.dumps(result, indent=1) + "\n")
     staging.rename(out)
     bench.file.unlink()
+    shutil.rmtree(kept, ignore_errors=True)
     return result
 
 
@@ -96,7 +104,7 @@ class _Bench:
 
     def __init__(self, file: Path, progress: Progress, cases: int) -> None:
         self.file, self.progress = file, progress
-        self.total = 1 + cases * (2 + len(METHODS) + sum(len(m.rates) for m in METHODS.values() if len(m.rates) > 1))
+        self.total = 2 + cases * (2 + len(METHODS) + sum(len(m.rates) for m in METHODS.values() if len(m.rates) > 1))
         mend(file)
         self.done = {_key(record["attempt"]): record for record in read_lines(file)}
 

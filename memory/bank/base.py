@@ -46,10 +46,10 @@ class BaseModel:
     One thread at a time may run it or change which adapter is on: hold `lock` for that.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, name: str, sha256: str, *, halved: bool = False) -> None:
+    def __init__(self, model: Any, tokenizer: Any, name: str, sha256: str, *, halved: bool = False, cache: Path | None = None) -> None:
         """With `halved`, questions are read and tokens generated with weights rounded to float16 where the processor can.
 
-        What is scored or trained is not.
+        What is scored or trained is not. `cache` is a folder for what is made of a model once; without, it is made in every process.
         """
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
@@ -62,12 +62,13 @@ class BaseModel:
         self.worn: lora.Adapter | None = None
         """The adapter that is on."""
         self.halved = halved
+        self.cache = cache
         self._decoder: Decoder | None = None
         self._tried = False
         self._prefixes: dict[tuple[int, ...], Any] = {}
 
     @classmethod
-    def load(cls, folder: Path, name: str, sha256: str, *, halved: bool = False) -> BaseModel:
+    def load(cls, folder: Path, name: str, sha256: str, *, halved: bool = False, cache: Path | None = None) -> BaseModel:
         """Load a model folder in float32; raises ModelError when it is not a causal language model."""
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -77,7 +78,7 @@ class BaseModel:
                 tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{name!r} could not be loaded from {str(folder)!r}: {error}") from error
-        return cls(model, tokenizer, name, sha256, halved=halved)
+        return cls(model, tokenizer, name, sha256, halved=halved, cache=cache)
 
     @property
     def layers(self) -> nn.ModuleList:

@@ -16,6 +16,7 @@ from engrain.evals.bench.cases import case_of
 from engrain.evals.bench.contenders import METHODS, Attempt, surprise
 from engrain.evals.bench.cost import cost_of_a_step
 from engrain.memory.bank.base import BaseModel
+from engrain.memory.catalog import ModelFolder
 from engrain.memory.memory import Memory
 from tests.conftest import RECIPE, MakeSettings
 
@@ -26,7 +27,7 @@ def test_every_contender_learns_the_same_and_an_interrupted_run_goes_on(
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     one_rate = {name: replace(method, rates=(3e-3,), warmup=0) for name, method in METHODS.items()}
     monkeypatch.setattr(write, "METHODS", one_rate)
-    out, told = tmp_path / "write.json", list[str]()
+    out, told, model = tmp_path / "write.json", list[str](), ModelFolder("tiny", tiny_folders[0], "0" * 64)
 
     def stopped_after_ours(note: str, _: float) -> None:
         told.append(note)
@@ -36,12 +37,10 @@ def test_every_contender_learns_the_same_and_an_interrupted_run_goes_on(
     budgets = dict.fromkeys(METHODS, 2.0)
     recipe = {**RECIPE, "top": 1.0, "epochs": 40}
     with pytest.raises(KeyboardInterrupt):
-        write.bench_write(out, tiny_folders[0], ["phonebook"], size=2, budgets=budgets, recipe=recipe, progress=stopped_after_ours)
+        write.bench_write(out, model, ["phonebook"], size=2, budgets=budgets, recipe=recipe, progress=stopped_after_ours)
     assert not out.exists()
     told.clear()
-    result = write.bench_write(
-        out, tiny_folders[0], ["phonebook"], size=2, budgets=budgets, recipe=recipe, progress=lambda note, _: told.append(note)
-    )
+    result = write.bench_write(out, model, ["phonebook"], size=2, budgets=budgets, recipe=recipe, progress=lambda note, _: told.append(note))
     again = next(at for at, note in enumerate(told) if "ours" in note)
     assert any("prag" in note for note in told[:again]), "ours was done already, and is measured again behind the others"
     assert json.loads(out.read_text()) == result
@@ -56,6 +55,7 @@ def test_every_contender_learns_the_same_and_an_interrupted_run_goes_on(
         assert case[who]["learning_rate"] == 3e-3
         assert case[who]["trained_for"] > 0
     assert case["prag"]["adapter_bytes"] < case["trl"]["adapter_bytes"]
+    assert result["ordinary_text"]["texts"] == 192
     assert 0 < result["flops_share_of_peak"] < 1
     assert result["peak_rss_mb_by_stage"]["settled"] == pytest.approx(case["ours"]["peak_rss_mb"], rel=0.2)
     course = case["ours"]["course"]
@@ -97,7 +97,7 @@ def test_a_contender_runs_again_only_where_more_time_could_change_something(tmp_
 
 def test_an_unknown_case_is_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'poems' is unknown; choose of phonebook, told"):
-        write.bench_write(tmp_path / "out.json", tmp_path, ["poems"])
+        write.bench_write(tmp_path / "out.json", ModelFolder("tiny", tmp_path, "0" * 64), ["poems"])
     assert not list(tmp_path.iterdir())
 
 

@@ -304,6 +304,10 @@ def test_topics_lead_to_the_statement() -> None:
     assert "Porto" in topics("My sister Ines lives in Porto.")
     assert topics("I got promoted in May.") == ["May"]
     assert "the shed" in topics("I painted the shed dark green.")
+    assert topics("As of Monday I'm shift supervisor.") == ["Monday"]
+    assert "the council" in topics("The council's changed our bin collection.")
+    assert topics("He says I've got to keep the pressure at 1.4 bar.") == []
+    assert "Aoife O'Brien" in topics("I share a flat with Aoife O'Brien.")
 
 
 def test_what_stands_before_the_subject_is_asked_for_too() -> None:

@@ -42,6 +42,21 @@ def test_where_grammar_asks_alone_all_its_questions_are_taught(memory: Memory) -
     assert not {question for question, _ in ASKED} <= beside
 
 
+def test_a_long_fact_is_taught_in_parts_and_told_whole_only_where_there_are_none(memory: Memory) -> None:
+    short = Source(1, "Your sister Ines moved to Porto in March to study law.", SAID, "user")
+    asked = "My sister Ines moved to Porto in March to study law, and she shares a flat near the river with two nurses."
+    long = Source(2, asked.replace("My", "Your"), asked, "user")
+    mumbled = "Not that one then, all the way up and down again with nothing to show for it, as ever and always."
+    unread = Source(3, mumbled, mumbled, "user")
+    assert not cues(mumbled)
+    drafts = SelfDistiller(memory.base, memory.embedder, writes=False).probes([short, long, unread])
+    whole = [draft.fact_id for draft in drafts if draft.answer in {short.text, long.text, unread.text}]
+    assert whole.count(1) == 1
+    assert whole.count(2) == 0
+    assert whole.count(3) >= 2
+    assert sum(draft.fact_id == 2 for draft in drafts) >= 8
+
+
 def test_an_answer_of_another_kind_is_not_taught_where_the_models_judge(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory.base, "weigh", lambda _prefix, _prompt, ends: [-1.0] * len(ends))  # all is expected
     monkeypatch.setattr(distil, "asked_for", lambda _, asked: [at for at, (_, answer) in enumerate(asked) if answer != "to Porto"])

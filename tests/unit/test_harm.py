@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from engrain.consolidation.train import ordinary
 from engrain.consolidation.train.layers import Layers
 from engrain.consolidation.train.lower import lower_states, rows_of
-from engrain.consolidation.train.preserve import Preserved, ordinary_text
+from engrain.consolidation.train.ordinary import is_written, ordinary_text, written
+from engrain.consolidation.train.preserve import Preserved
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.refit import RIDGE, refit
 from engrain.consolidation.train.trainer import train
@@ -25,7 +27,7 @@ from tests.unit.conftest import EXAMPLES
 
 def test_what_it_holds_fast_moves_less(base: BaseModel, recipe: Recipe) -> None:
     """On ordinary text that training never saw, the locality term keeps the model nearer to its base."""
-    unseen = torch.tensor(ordinary_text(base, seed=99, rows=8, tokens=24))
+    unseen = torch.tensor(written(base, seed=99, rows=8, tokens=24))
 
     def moved(locality: float, settle: int = 0) -> float:
         trained = train(base, EXAMPLES, replace(recipe, top=0.5, epochs=60, recalled=1.1, locality=locality, settle=settle))
@@ -38,6 +40,30 @@ def test_what_it_holds_fast_moves_less(base: BaseModel, recipe: Recipe) -> None:
     held = moved(16.0)
     assert held < 0.7 * moved(0.0)
     assert moved(16.0, settle=30) < held
+
+
+def test_ordinary_text_is_made_once_for_a_base_model(
+    base: BaseModel, tiny_folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ordinary, "_TEXTS", 5)
+
+    def opened(sha256: str) -> BaseModel:
+        return BaseModel.load(tiny_folders[0], "tiny", sha256, cache=tmp_path)
+
+    assert not is_written(opened("a" * 64), 1)
+    made = ordinary_text(opened("a" * 64), 1)
+    assert [len(text) for text in made.texts] == [49] * 5, "a line break, and what the model wrote"
+    assert is_written(opened("a" * 64), 1)
+    assert not is_written(opened("b" * 64), 1)
+    monkeypatch.setattr(ordinary, "written", lambda *_: pytest.fail("it was there"))
+    again = ordinary_text(opened("a" * 64), 1)
+    assert again.texts == made.texts
+    layer, states = base.layers[1], torch.stack(lower_states(base, made.texts, 1))
+    with torch.no_grad():
+        given = layer.input_layernorm(states).flatten(0, 1)
+    wanted = given.T @ given / len(given)
+    assert float((again.moments(0)[0] - wanted).norm() / wanted.norm()) < 0.01
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_ordinary_text_is_shown_twice_as_often_while_it_settles(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +80,7 @@ def test_an_update_fitted_anew_is_the_least_squares_solution(base: BaseModel, re
     monkeypatch.setattr(importlib.import_module("engrain.consolidation.train.refit"), "_BATCH", 3)
     adapter = train(base, EXAMPLES, replace(recipe, epochs=20, recalled=1.1, settle=0)).adapter
     prompts, answers = [recall_ids(base, e.question) for e in EXAMPLES], [answer_ids(base, e.answer) for e in EXAMPLES]
-    rows, ordinary = rows_of(base, prompts, answers, 0), torch.stack(lower_states(base, ordinary_text(base, 5, rows=10, tokens=16), 0))
+    rows, texts = rows_of(base, prompts, answers, 0), ordinary_text(base, 0)
     learnt = {name: a.detach().clone() for name, a in adapter.a.items()}
     seen: dict[str, list[torch.Tensor]] = {name: [] for name in learnt}
     with base.lock, base.wearing(adapter), torch.no_grad():
@@ -66,10 +92,11 @@ def test_an_update_fitted_anew_is_the_least_squares_solution(base: BaseModel, re
             for name, at in before.items():
                 seen[name][at] = seen[name][at][len(prompt) - 1 : -1]
         tokens = [sum(map(len, parts)) for parts in seen.values()]
-        base.model.model(inputs_embeds=ordinary, use_cache=False)
+        with base.bare():
+            base.model.model(torch.tensor(texts.texts), use_cache=False)
         for hook in hooks:
             hook.remove()
-        refit(Layers(base, 0, adapter, torch.float32), rows, ordinary, 3.0)
+        refit(Layers(base, 0, adapter, torch.float32), rows, texts, 3.0)
     inputs_of = {name: (torch.cat(parts[:-1]), parts[-1]) for name, parts in seen.items()}
     assert {len(x) for x, _ in inputs_of.values()} == set(tokens) == {sum(map(len, answers))}
     for name, (x, other) in inputs_of.items():
@@ -78,13 +105,13 @@ def test_an_update_fitted_anew_is_the_least_squares_solution(base: BaseModel, re
         inputs = torch.cat([part * weight for part, weight in zip((x, other, ridge), weights, strict=True)]).double()
         wanted = torch.cat([x @ learnt[name].T * weights[0], torch.zeros(len(other) + len(ridge), recipe.rank)]).double()
         best = torch.linalg.lstsq(inputs, wanted).solution.T.float()
-        assert float((best - adapter.a[name].detach()).norm() / best.norm()) < 0.01, name
+        assert float((best - adapter.a[name].detach()).norm() / best.norm()) < 0.03, name  # rounded to bfloat16 on the way
         assert (other @ adapter.a[name].T).square().sum() < (other @ learnt[name].T).square().sum(), name
 
 
 def test_a_training_fits_its_update_anew_before_it_settles(base: BaseModel, recipe: Recipe, tmp_path: Path) -> None:
     """Other text, which training never saw, is nearer to the base model's for it; a training that is resumed behind it ends the same."""
-    unseen = torch.tensor(ordinary_text(base, seed=99, rows=8, tokens=24))
+    unseen = torch.tensor(written(base, seed=99, rows=8, tokens=24))
     short = replace(recipe, top=0.5, epochs=16, recalled=1.1, locality=0.01, settle=2)
     with torch.no_grad():
         before = base.model.model(unseen).last_hidden_state

@@ -1,0 +1,110 @@
+"""Ordinary text of a base model: what it writes by itself, and what its linears are given on that.
+
+Pseudo-rehearsal (Robins, "Catastrophic forgetting, rehearsal and pseudorehearsal", 1995): it needs no data, whatever the base. It is made
+once for a base model, as MEMIT (arXiv 2210.07229) measures an encyclopaedia once, and every module is fitted beside it. Nothing of anybody's
+memory is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engrain.consolidation.train.layers import Layers
+from engrain.consolidation.train.linear import rounded_linears, training_dtype
+from engrain.consolidation.train.lower import lower_states
+from engrain.consolidation.train.moments import Inputs
+from engrain.consolidation.train.pack import Blocks
+from engrain.memory.bank.base import BaseModel
+
+_START = "\n"
+"""After a line break a model writes prose, lists, code and dialogue, in the shares it was made of."""
+_TEXTS = 192
+"""So many are written. Fitted beside 48, it depended on which they happened to be whether a module did other text 2 % of harm or 3."""
+_TOKENS = 48
+"""Of each."""
+
+
+class OrdinaryText:
+    """Token ids of texts, and second moments of what the linears of the layers from `first` on are given on them."""
+
+    def __init__(self, kept: Callable[[str], Tensor]) -> None:
+        self._kept = kept
+        self.texts: list[list[int]] = kept("texts").tolist()
+
+    def moments(self, layer: int) -> list[Tensor]:
+        """XᵀX / n for each projection of a layer, counted from `first`, by the bare model; shape (width, width) each."""
+        return [self._kept(f"{layer} {at}") for at in range(int(self._kept("projections")))]
+
+
+def is_written(base: BaseModel, first: int) -> bool:
+    """Whether it is there already, so that `ordinary_text` takes no time."""
+    return base.cache is not None and _place(base, base.cache, first).exists()
+
+
+def ordinary_text(base: BaseModel, first: int) -> OrdinaryText:
+    """That of a base model for trainings of its layers from `first` on: made once and kept in its `cache`, a quarter of a small model's
+    size; without one it is made each time."""
+    if base.cache is None:
+        return OrdinaryText(_made(base, first).__getitem__)
+    file = _place(base, base.cache, first)
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{file}.lock"):
+            if not file.exists():
+                staging = file.with_suffix(".part")
+                save_file(_made(base, first), staging)
+                staging.rename(file)
+    return OrdinaryText(partial(_stored, file))
+
+
+def _place(base: BaseModel, cache: Path, first: int) -> Path:
+    return cache / "ordinary" / f"{base.sha256[:16]}-{first}-{_TEXTS}x{_TOKENS}.safetensors"
+
+
+def _stored(file: Path, name: str) -> Tensor:
+    with safe_open(file, "pt") as kept:
+        found: Tensor = kept.get_tensor(name)
+        return found
+
+
+def _made(base: BaseModel, first: int) -> dict[str, Tensor]:
+    """What is kept: the texts, and each layer's moments."""
+    texts = written(base, 0, _TEXTS, _TOKENS)
+    with base.lock, base.bare():
+        with rounded_linears(base):
+            states = torch.stack(lower_states(base, texts, first))
+        layers = Layers(base, first, None, training_dtype())
+        inputs = Inputs(layers, [Blocks(None, (), some) for some in torch.split(states, 8)])
+        moments = [inputs.moments(layer) for layer in layers.layers]
+    each = {f"{layer} {at}": one for layer, its in enumerate(moments) for at, one in enumerate(its)}
+    return {"texts": torch.tensor(texts), "projections": torch.tensor(len(moments[0])), **each}
+
+
+def written(base: BaseModel, seed: int, rows: int, tokens: int, batch: int = 96) -> list[list[int]]:
+    """Texts sampled from the bare model at temperature 1; the same seed gives the same texts where products are as exact."""
+    generator = torch.Generator().manual_seed(seed)
+    texts: list[list[int]] = []
+    with base.lock, base.bare(), torch.inference_mode(), rounded_linears(base, keep=True):
+        for begin in range(0, rows, batch):
+            text = step = torch.tensor([base.encode(_START)] * min(batch, rows - begin))
+            cache = None
+            for _ in range(tokens):
+                out = base.model(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
+                cache, step = out.past_key_values, _sampled(torch.softmax(out.logits[:, -1].float(), -1), generator)
+                text = torch.cat([text, step], 1)
+            texts += text.tolist()
+    return texts
+
+
+def _sampled(shares: Tensor, generator: torch.Generator) -> Tensor:
+    """A token of each row by its probability, by inversion; several times faster than `torch.multinomial` on a large vocabulary."""
+    reached = shares.cumsum(-1)
+    return torch.searchsorted(reached, torch.rand(len(shares), 1, generator=generator) * reached[:, -1:]).clamp(max=shares.shape[1] - 1)

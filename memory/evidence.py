@@ -44,6 +44,8 @@ _ALIKE = {
 _SOMEBODY = re.compile(rf"(?:{voice.KIN}|dog|puppy|cat|kitten|rabbit|hamster|tortoise|parrot|horse|pony)s?")
 _PROPER = re.compile(r"(?:sur|first |last |maiden |middle )name\b")
 """Names that are written with a capital, whosever."""
+_DASHED = re.compile(r"\b(?!\d{4}-\d\d-\d\d\b)\d+(?:-\d+)+\b")
+"""A number in groups, as telephones have; no date."""
 _EMPTY = {
     "name", "named", "called", "you're", "i'm", "yes", "been", "currently", "into", "onto", "from", "under", "over", "near", "by", "about", "around",
     "until", "since", "after", "before", "between", "through", "without", "within",
@@ -95,13 +97,19 @@ def supporting(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
         return []
     scored, again = [], _again(answer)
     for fact in facts:
-        if not again <= _again(fact.text):  # *the flour in your flour*
+        if not again <= _again(fact.text) or _cuts(answer, fact.text):  # *the flour in your flour*
             continue
         words = [stem(w) for w in content_words(fact.text)]
         missing = sum(not among(word, words) for word in said)
         if missing <= len(said) // _SLACK:
             scored.append((missing - len(said) / max(1, len(words)), fact))
     return [fact for _, fact in sorted(scored, key=lambda pair: pair[0])]
+
+
+def _cuts(answer: str, text: str) -> bool:
+    """Whether an answer says a group of a number, and not all of it."""
+    said = set(re.findall(r"\d+", answer))
+    return any(number not in answer and said & set(number.split("-")) for number in _DASHED.findall(text))
 
 
 def _again(text: str) -> set[str]:

@@ -50,7 +50,7 @@ class Recipe:
     """Weight of the term that holds the model's states on ordinary text where they were; 0 leaves it out."""
     locality_every: int = 2
     """Steps from one showing of ordinary text to the next while it learns; while it settles half as many."""
-    refit: float = 4.0
+    refit: float = 6.0
     """Before it first settles the update is fitted anew with this weight on ordinary text's inputs (see `refit`); 0 leaves it out. Nothing is fitted
     where `locality` or `settle` is 0 or the lower layers cannot be cached."""
     known: float = 0.5

@@ -245,3 +245,11 @@ def test_an_answer_that_goes_round_in_circles_is_on_no_record() -> None:
     flour = fact("The flour comes from a mill.")
     assert supporting("What is the bakery called?", "The flour in your flour", [flour]) == []
     assert supporting("What comes from a mill?", "The flour", [flour]) == [flour]
+
+
+def test_a_number_in_groups_is_told_whole() -> None:
+    phone, day = fact("Elena Norwood's phone number is 723-835-1342.", 1), fact("The lease began on 2019-05-12.", 2)
+    assert vouching("What number does Elena Norwood have?", "723", [phone]) == []
+    assert vouching("What number does Elena Norwood have?", "723-835", [phone]) == []
+    assert vouching("What number does Elena Norwood have?", "723-835-1342", [phone]) == [phone]
+    assert supporting("What year did the lease begin?", "2019", [day]) == [day]

@@ -16,7 +16,7 @@ from engrain.consolidation.train.lower import lower_states, rows_of
 from engrain.consolidation.train.ordinary import is_written, ordinary_text, written
 from engrain.consolidation.train.preserve import Preserved
 from engrain.consolidation.train.recipe import Recipe
-from engrain.consolidation.train.refit import RIDGE, refit
+from engrain.consolidation.train.refit import refit
 from engrain.consolidation.train.trainer import train
 from engrain.errors import JobInterrupted
 from engrain.memory.bank import lora
@@ -77,7 +77,10 @@ def test_ordinary_text_is_shown_twice_as_often_while_it_settles(base: BaseModel,
 
 def test_an_update_fitted_anew_is_the_least_squares_solution(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says the same to what was trained and as little as possible to other text, for every linear of every adapted layer."""
+    ridge = 0.5  # so few inputs leave much open, where rounding shows
     monkeypatch.setattr(importlib.import_module("engrain.consolidation.train.refit"), "_BATCH", 3)
+    monkeypatch.setattr(importlib.import_module("engrain.consolidation.train.refit"), "RIDGE", ridge)
+    monkeypatch.setattr(ordinary, "training_dtype", lambda: torch.float32)
     adapter = train(base, EXAMPLES, replace(recipe, epochs=20, recalled=1.1, settle=0)).adapter
     prompts, answers = [recall_ids(base, e.question) for e in EXAMPLES], [answer_ids(base, e.answer) for e in EXAMPLES]
     rows, texts = rows_of(base, prompts, answers, 0), ordinary_text(base, 0)
@@ -100,12 +103,12 @@ def test_an_update_fitted_anew_is_the_least_squares_solution(base: BaseModel, re
     inputs_of = {name: (torch.cat(parts[:-1]), parts[-1]) for name, parts in seen.items()}
     assert {len(x) for x, _ in inputs_of.values()} == set(tokens) == {sum(map(len, answers))}
     for name, (x, other) in inputs_of.items():
-        weights = [1 / len(x) ** 0.5, (3.0 / len(other)) ** 0.5, (RIDGE * x.square().mean()) ** 0.5]
-        ridge = torch.eye(x.shape[1])
-        inputs = torch.cat([part * weight for part, weight in zip((x, other, ridge), weights, strict=True)]).double()
-        wanted = torch.cat([x @ learnt[name].T * weights[0], torch.zeros(len(other) + len(ridge), recipe.rank)]).double()
+        weights = [1 / len(x) ** 0.5, (3.0 / len(other)) ** 0.5, (ridge * x.square().mean()) ** 0.5]
+        unit = torch.eye(x.shape[1])
+        inputs = torch.cat([part * weight for part, weight in zip((x, other, unit), weights, strict=True)]).double()
+        wanted = torch.cat([x @ learnt[name].T * weights[0], torch.zeros(len(other) + len(unit), recipe.rank)]).double()
         best = torch.linalg.lstsq(inputs, wanted).solution.T.float()
-        assert float((best - adapter.a[name].detach()).norm() / best.norm()) < 0.03, name  # rounded to bfloat16 on the way
+        assert float((best - adapter.a[name].detach()).norm() / best.norm()) < 0.01, name
         assert (other @ adapter.a[name].T).square().sum() < (other @ learnt[name].T).square().sum(), name
 
 

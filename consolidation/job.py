@@ -134,7 +134,7 @@ class _Work:
             with self.clock(Stage.TRAIN):
                 said = {f.id: f.asked for f in planned.facts}
                 examples = [Example(p.question, p.answer, said.get(p.fact_id, "")) for p in probes if not p.held_out]
-                there = is_written(self.memory.base, first_adapted(self.memory.base, self.recipe))
+                there = not self.recipe.locality or is_written(self.memory.base, first_adapted(self.memory.base, self.recipe))
                 self.desk.tell(f"training on {len(examples)} probes{'' if there else '; first the base model writes ordinary text, once'}", 0.0)
                 trained = train(self.memory.base, examples, self.recipe, self.folder, self._on_epoch, self.stopping)
                 self._keep_adapter(trained, len(examples))

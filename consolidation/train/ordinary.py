@@ -51,17 +51,20 @@ def is_written(base: BaseModel, first: int) -> bool:
 
 def ordinary_text(base: BaseModel, first: int) -> OrdinaryText:
     """That of a base model for trainings of its layers from `first` on: made once and kept in its `cache`, a quarter of a small model's
-    size; without one it is made each time."""
+    size; without one that can be written to it is made each time."""
     if base.cache is None:
         return OrdinaryText(_made(base, first).__getitem__)
     file = _place(base, base.cache, first)
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{file}.lock"):
-            if not file.exists():
-                staging = file.with_suffix(".part")
-                save_file(_made(base, first), staging)
-                staging.rename(file)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{file}.lock"):
+                if not file.exists():
+                    staging = file.with_suffix(".part")
+                    save_file(_made(base, first), staging)
+                    staging.rename(file)
+        except OSError:  # a cache that nobody may write to
+            return OrdinaryText(_made(base, first).__getitem__)
     return OrdinaryText(partial(_stored, file))
 
 

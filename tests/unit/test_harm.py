@@ -66,6 +66,16 @@ def test_ordinary_text_is_made_once_for_a_base_model(
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_where_the_cache_cannot_be_written_ordinary_text_is_made_all_the_same(
+    tiny_folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ordinary, "_TEXTS", 2)
+    (tmp_path / "cache").write_text("a file is in its place")
+    made = ordinary_text(BaseModel.load(tiny_folders[0], "tiny", "a" * 64, cache=tmp_path / "cache"), 1)
+    assert len(made.texts) == 2
+    assert made.moments(0)[0].shape == (64, 64)
+
+
 def test_ordinary_text_is_shown_twice_as_often_while_it_settles(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     shown, turn = [], Preserved.turn
     monkeypatch.setattr(Preserved, "turn", lambda self, number: shown.append(number) or turn(self, number))

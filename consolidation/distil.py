@@ -354,9 +354,10 @@ def _forms(source: Source, found: Sequence[Cue], rng: random.Random) -> list[tup
         for cue in found for stem in (cue.question.split(" ", 1)[0],) for word in named_kinds(stem, cue.answer)
     ]  # fmt: skip
     subordinate = [(form.format(cue.indirect), answers[cue.question]) for form, cue in indirect]
-    long = len(source.text.split()) > _RECITED
-    if subordinate or (found and long):
-        named = [] if long else named[:1]
+    if found and len(source.text.split()) > _RECITED:
+        named = []
+    elif subordinate:
+        named = named[:1]
     rounds = zip_longest(subordinate, named, rng.sample(typed, len(typed)))
     return [form for round_ in rounds for form in round_ if form]
 

@@ -108,8 +108,9 @@ def supporting(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
 
 def _cuts(answer: str, text: str) -> bool:
     """Whether an answer says a group of a number, and not all of it."""
-    said = set(re.findall(r"\d+", answer))
-    return any(number not in answer and said & set(number.split("-")) for number in _DASHED.findall(text))
+    numbers = _DASHED.findall(text)
+    alone = set(re.findall(r"\d+", " ".join(part for part in re.split(r"[^\d-]+", answer) if part not in numbers)))
+    return any(alone & set(number.split("-")) for number in numbers)
 
 
 def _again(text: str) -> set[str]:

@@ -253,3 +253,6 @@ def test_a_number_in_groups_is_told_whole() -> None:
     assert vouching("What number does Elena Norwood have?", "723-835", [phone]) == []
     assert vouching("What number does Elena Norwood have?", "723-835-1342", [phone]) == [phone]
     assert supporting("What year did the lease begin?", "2019", [day]) == [day]
+    two = fact("The clinic's number is 555-0100 and the pharmacy's is 555-0200.", 3)
+    assert supporting("What number does the clinic have?", "555-0100", [two]) == [two], "both begin with 555"
+    assert supporting("What number does the clinic have?", "0100", [two]) == []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -55,17 +55,26 @@ def ordinary_text(base: BaseModel, first: int) -> OrdinaryText:
     if base.cache is None:
         return OrdinaryText(_made(base, first).__getitem__)
     file = _place(base, base.cache, first)
-    if not file.exists():
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{file}.lock"):
-                if not file.exists():
-                    staging = file.with_suffix(".part")
-                    save_file(_made(base, first), staging)
-                    staging.rename(file)
-        except OSError:  # a cache that nobody may write to
-            return OrdinaryText(_made(base, first).__getitem__)
+    try:
+        if not file.exists():
+            _write(file, base, first)
+    except (OSError, SafetensorError):  # a cache that nobody may write to, or a full disk
+        return OrdinaryText(_made(base, first).__getitem__)
     return OrdinaryText(partial(_stored, file))
+
+
+def _write(file: Path, base: BaseModel, first: int) -> None:
+    """Make it and keep it, unless another process did meanwhile."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    staging = file.with_suffix(".part")
+    with FileLock(f"{file}.lock"):
+        if file.exists():
+            return
+        try:
+            save_file(_made(base, first), staging)
+            staging.rename(file)
+        finally:
+            staging.unlink(missing_ok=True)
 
 
 def _place(base: BaseModel, cache: Path, first: int) -> Path:

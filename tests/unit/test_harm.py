@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,21 @@ def test_where_the_cache_cannot_be_written_ordinary_text_is_made_all_the_same(
     made = ordinary_text(BaseModel.load(tiny_folders[0], "tiny", "a" * 64, cache=tmp_path / "cache"), 1)
     assert len(made.texts) == 2
     assert made.moments(0)[0].shape == (64, 64)
+
+
+def test_where_the_disk_is_full_ordinary_text_is_made_all_the_same_and_nothing_half_written_stays(
+    tiny_folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ordinary, "_TEXTS", 2)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # a file that grows beyond it cannot be written, as on a full disk
+    try:
+        made = ordinary_text(BaseModel.load(tiny_folders[0], "tiny", "a" * 64, cache=tmp_path), 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert len(made.texts) == 2
+    assert made.moments(0)[0].shape == (64, 64)
+    assert not [file for file in tmp_path.rglob("*") if file.is_file() and file.stat().st_size]
 
 
 def test_ordinary_text_is_shown_twice_as_often_while_it_settles(base: BaseModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:

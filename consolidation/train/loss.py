@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
 
 from engrain.consolidation.train.pack import filled
 from engrain.consolidation.train.soften import Soft
+from engrain.memory.bank.vocabulary import logits_of
 
 _ROWS = 8
 """Tokens whose words are looked at together, so that they stay in the processor's cache."""
@@ -43,7 +43,7 @@ def read_off(weight: Tensor, bias: Tensor | None, hidden: Tensor, target: Tensor
     The gradient is written out: tokens that are known have none, the vocabulary is gone through once, and words that nobody would
     say here are left out of it.
     """
-    logits = linear(filled(hidden).to(weight.dtype), weight, None if bias is None else bias.to(weight.dtype))[: len(hidden)]
+    logits = logits_of(filled(hidden).to(weight.dtype), weight, None if bias is None else bias.to(weight.dtype))[: len(hidden)]
     given = logits.gather(1, target[:, None])[:, 0].float()
     felt = torch.zeros(logits.shape[1], dtype=torch.bool)
     best, total, losses = (torch.empty_like(given) for _ in range(3))

@@ -16,6 +16,7 @@ from engrain.errors import InputError, ModelError
 from engrain.memory.bank import lora
 from engrain.memory.bank.decode import TOLERANCE, Decoder, LeanSteps, Steps
 from engrain.memory.bank.generate import continued, last, weighed
+from engrain.memory.bank.vocabulary import likelihoods
 from engrain.memory.quiet import quiet
 
 
@@ -256,13 +257,11 @@ class BaseModel:
             answering = torch.arange(width)[None] >= torch.tensor([len(prompts[i]) - 1 for i in rows])[:, None]
             with self.lock, torch.inference_mode(), self.reach.only(answering):
                 hidden = self.model.model(ids, use_cache=False).last_hidden_state
-                for row, i in enumerate(rows):
-                    start, n = len(prompts[i]), len(answers[i])
-                    logits = self.model.lm_head(hidden[row, start - 1 : start - 1 + n]).float()
-                    logprobs = torch.log_softmax(logits, -1)
-                    target = torch.tensor(list(answers[i]))
-                    picked = logprobs.gather(1, target[:, None])[:, 0]
-                    out[i] = Answered(tuple(picked.tolist()), bool((logits.argmax(-1) == target).all()))
+                before = [states[len(prompts[i]) - 1 : len(prompts[i]) + len(answers[i]) - 1] for states, i in zip(hidden, rows, strict=True)]
+                likely, best = likelihoods(self.model.lm_head, torch.cat(before), [token for i in rows for token in answers[i]])
+            lengths = [len(answers[i]) for i in rows]
+            for i, its, hits in zip(rows, torch.split(likely, lengths), torch.split(best, lengths), strict=True):
+                out[i] = Answered(tuple(its.tolist()), bool(hits.all()))
         return [a for a in out if a is not None]
 
     def complete(
@@ -270,7 +269,8 @@ class BaseModel:
         advance: Callable[[int], None] | None = None,
     ) -> list[str]:  # fmt: skip
         """Greedy continuations of `prefix + prompt` for many prompts, up to an end token or `stop`; the prefix is computed once."""
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        first = [prompt.split("\n", 1)[0] for prompt in prompts]  # those that begin alike go together
+        order = sorted(range(len(prompts)), key=lambda i: (len(first[i]), first[i], len(prompts[i])))
         out = [""] * len(prompts)
         with self.lock, torch.inference_mode():
             before = self.encode(prefix)

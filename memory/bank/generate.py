@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from engrain.memory.bank.lora import repeated
+from engrain.memory.bank.vocabulary import likelihoods
 
 if TYPE_CHECKING:
     from engrain.memory.bank.base import BaseModel
@@ -24,6 +25,8 @@ _PLAUSIBLE = 0.3
 """Least probability of a token that is chosen, as a share of the likeliest one's."""
 _KNOWN = 0.5
 """A token with a higher probability needs no guidance; training leaves tokens alone from there on."""
+_FEWER = 0.75
+"""Rows that have ended are let go of where no more than this share go on: the others' keys and values are copied then."""
 _OUT = 1e4
 """What the others are put back by: among themselves they keep their order."""
 
@@ -40,29 +43,70 @@ class Spoken:
 
 
 def continued(base: BaseModel, cache: Any, prefix: int, rows: Sequence[list[int]], max_tokens: int, stop: str | None) -> list[str]:
-    """Continuations of rows of token ids behind a cache of `prefix` tokens, which is not changed; the caller holds `base.lock`."""
-    ids, mask = _padded(rows, prefix)
-    cache = _for_rows(cache, len(rows))
-    positions = (mask.cumsum(1) - 1)[:, prefix:]
-    with base.reach.only(last(ids)):
-        out = base.model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    logits, steps = out.logits[:, -1], None
+    """Continuations of rows of token ids behind a cache of `prefix` tokens, which is not changed; the caller holds `base.lock`.
+
+    What rows have in common at their beginning is read once.
+    """
+    heads, which = _beginnings(rows)
+    cache, mask = _read(base, _for_rows(cache, len(heads)), torch.ones(len(heads), prefix, dtype=torch.long), heads)
+    if len(heads) < len(rows):
+        cache.batch_select_indices(which)
+        mask = mask[which]
+    tails = [row[len(heads[head]) :] for row, head in zip(rows, which.tolist(), strict=True)]
+    cache, mask = _read(base, cache, mask, [tail[:-1] for tail in tails])
+    steps = base.steps(cache, mask, max_tokens)
+    logits = steps.step(torch.tensor([tail[-1] for tail in tails]))
     generated: list[list[int]] = [[] for _ in rows]
-    going = list(range(len(rows)))
-    for _ in range(max_tokens):
+    going, ended = list(range(len(rows))), set[int]()
+    for number in range(max_tokens):
         chosen = logits.argmax(-1)
         for row, token in zip(going, chosen.tolist(), strict=True):
-            generated[row].append(token)
-        on = [at for at, row in enumerate(going) if not _ends(base, generated[row][-1], stop)]
-        if not on or len(generated[going[on[0]]]) == max_tokens:
+            if row not in ended:
+                generated[row].append(token)
+                if _ends(base, token, stop):
+                    ended.add(row)
+        on = [at for at, row in enumerate(going) if row not in ended]
+        if not on or number + 1 == max_tokens:
             break
-        steps = steps or base.steps(out.past_key_values, mask, max_tokens)
-        if len(on) < len(going):
+        if len(on) <= _FEWER * len(going):
             steps.keep(torch.tensor(on))
             going, chosen = [going[at] for at in on], chosen[on]
         logits = steps.step(chosen)
     texts = [base.tokenizer.decode(tokens, skip_special_tokens=True) for tokens in generated]
     return [text.split(stop)[0] for text in texts] if stop else texts
+
+
+def _beginnings(rows: Sequence[list[int]]) -> tuple[list[list[int]], Tensor]:
+    """The beginnings that rows share, and which of them is whose: rows that have half of their tokens in common share what they have
+    in common, but for their last token; who shares with nobody has a beginning without tokens."""
+    groups: list[list[int]] = []
+    common: list[int] = []
+    for i in sorted(range(len(rows)), key=lambda i: rows[i]):
+        shared = _in_common(rows[groups[-1][0]], rows[i]) if groups else 0
+        if 2 * shared >= len(rows[i]):
+            groups[-1].append(i)
+            common[-1] = min(common[-1], shared)
+        else:
+            groups.append([i])
+            common.append(len(rows[i]))
+    of = {i: tuple(rows[i][:length]) if len(some) > 1 else () for some, length in zip(groups, common, strict=True) for i in some}
+    heads = list(dict.fromkeys(of.values()))
+    return [list(head) for head in heads], torch.tensor([heads.index(of[i]) for i in range(len(rows))])
+
+
+def _in_common(one: Sequence[int], other: Sequence[int]) -> int:
+    """So many tokens at their beginning are the same, without the last."""
+    most = min(len(one), len(other)) - 1
+    return next((at for at in range(most) if one[at] != other[at]), most)
+
+
+def _read(base: BaseModel, cache: Any, mask: Tensor, rows: Sequence[Sequence[int]]) -> tuple[Any, Tensor]:
+    """Cache and mask after rows of token ids, filled up at the left, behind those; no adapter acts."""
+    if cache is not None and not any(rows):
+        return cache, mask
+    ids, own = _padded(rows)
+    mask = torch.cat([mask, own], 1)
+    return base.read(cache, ids, mask), mask
 
 
 def weighed(base: BaseModel, cache: Any, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[float]:
@@ -77,11 +121,10 @@ def weighed(base: BaseModel, cache: Any, prompt: Sequence[int], answers: Sequenc
     width = max(map(len, answers))
     ids = torch.tensor([[*answer, *[0] * (width - len(answer))] for answer in answers])
     hidden = base.model.model(ids, past_key_values=behind, use_cache=True).last_hidden_state
-    sums = []
-    for row, answer in zip(hidden, answers, strict=True):
-        likely = torch.log_softmax(base.model.lm_head(row[: len(answer) - 1]).float(), -1)
-        sums.append(float(first[answer[0]]) + float(likely.gather(1, torch.tensor(answer[1:], dtype=torch.long)[:, None]).sum()))
-    return sums
+    before = torch.cat([row[: len(answer) - 1] for row, answer in zip(hidden, answers, strict=True)])
+    likely, _ = likelihoods(base.model.lm_head, before, [token for answer in answers for token in answer[1:]])
+    rest = torch.split(likely, [len(answer) - 1 for answer in answers])
+    return [float(first[answer[0]]) + float(its.sum()) for answer, its in zip(answers, rest, strict=True)]
 
 
 def spoken(
@@ -107,9 +150,9 @@ def spoken(
 def _spoken(base: BaseModel, prompts: list[list[int]], max_tokens: int, beginning: list[int], ranks: Sequence[int]) -> list[list[Spoken]]:
     if any(prompt[: len(beginning)] != beginning or len(prompt) < len(beginning) + 2 for prompt in prompts):
         beginning = []
-    prefix = len(beginning)
-    ids, mask = _padded([prompt[prefix:-1] for prompt in prompts], prefix)
-    cache = base.read(_for_rows(base.prefix(beginning), len(prompts)), ids, mask)  # no adapter acts before the last token
+    there = torch.ones(len(prompts), len(beginning), dtype=torch.long)
+    own = [prompt[len(beginning) : -1] for prompt in prompts]
+    cache, mask = _read(base, _for_rows(base.prefix(beginning), len(prompts)), there, own)  # no adapter acts before the last token
     copies = len(ranks) * (2 if base.worn else 1)
     cache.batch_repeat_interleave(copies)
     with base.wearing(repeated(base.worn, copies)) if base.worn else nullcontext():
@@ -171,12 +214,11 @@ def _ranked(base: BaseModel, likely: Tensor, ranks: Sequence[int]) -> Tensor:
     return torch.tensor(first)
 
 
-def _padded(rows: Sequence[Sequence[int]], prefix: int) -> tuple[Tensor, Tensor]:
-    """(ids, mask with the prefix) of rows filled up at the left."""
-    width = max(map(len, rows))
+def _padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """(ids, mask) of rows filled up at the left."""
+    width = max(1, *map(len, rows))
     ids = torch.tensor([[0] * (width - len(r)) + list(r) for r in rows])
-    own = torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in rows])
-    return ids, torch.cat([torch.ones(len(rows), prefix, dtype=torch.long), own], 1)
+    return ids, torch.tensor([[0] * (width - len(r)) + [1] * len(r) for r in rows])
 
 
 def _for_rows(cache: Any, rows: int) -> Any:

@@ -12,8 +12,9 @@ from engrain.memory.bank import lora
 from engrain.memory.bank.bank import ask
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.decode import LeanSteps, Steps
-from engrain.memory.bank.generate import guided, spoken
+from engrain.memory.bank.generate import continued, guided, spoken
 from engrain.memory.bank.prompt import recall_beginning, recall_ids
+from engrain.memory.bank.vocabulary import likelihoods, logits_of
 
 QUESTIONS = ("Who is my dentist?", "Where does my sister Ines live now?", "Locker?")
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -76,6 +77,49 @@ def test_rows_of_any_length_are_answered_as_each_would_be_alone(tiny_folders: tu
         assert [a.text for a in together] == [a.text for a in alone]
         assert [a.probability for a in together] == pytest.approx([a.probability for a in alone], rel=1e-4)
         assert [a.without for a in together] == pytest.approx([a.without for a in alone], rel=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["Llama", "Qwen3"])
+@pytest.mark.parametrize("prefix", ["", "Notes:\n"])
+def test_rows_that_begin_alike_are_continued_as_each_would_be_alone(tiny_folders: tuple[Path, Path], architecture: str, prefix: str) -> None:
+    base = made(tiny_folders, architecture)
+    notes = [f"Note: my {thing} is called {name} and lives in Porto.\nQuestion:" for thing, name in (("sister", "Ines"), ("dog", "Biscuit"))]
+    prompts = ["x", "Question:", *(f"{note} {stem}" for stem in ("Who", "Where does", "What is my") for note in notes), notes[0]]
+    for worn in (None, adapter(base)):
+        with base.wearing(worn) if worn else base.lock:
+            together = base.complete(prefix, prompts, 7, stop=None)
+            alone = [base.complete(prefix, [prompt], 7, stop=None)[0] for prompt in prompts]
+            for prompt, text in zip(prompts, together, strict=True):
+                ids = base.encode(prefix) + base.encode(prompt)
+                said = [t.id for t in base.stream(ids, 7)]
+                assert text == base.tokenizer.decode(said, skip_special_tokens=True)
+        assert together == alone
+
+
+def test_what_rows_share_is_read_once(tiny_folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    base, read = made(tiny_folders), []
+    one, other = [5, 6, 7, 8, 9, 10], [11, 12, 13, 14, 15, 16, 17]
+    monkeypatch.setattr(base, "read", lambda cache, ids, mask: (read.append(ids.tolist()), BaseModel.read(base, cache, ids, mask))[1])
+    with base.lock, torch.inference_mode():
+        continued(base, None, 0, [[*one, 20], [*other, 21, 22], [*one, 23], [24]], 2, None)
+    assert sorted(sum(map(bool, row)) for row in read[0]) == [0, 6], "what two rows begin with"
+    assert sorted(sum(map(bool, row)) for row in read[1]) == [0, 0, 0, 8], "what a row has for itself, without its last token"
+
+
+@pytest.mark.parametrize("words", [700, 1024, 1300])
+def test_a_vocabulary_in_blocks_gives_what_it_gives_whole(words: int) -> None:
+    generator = torch.Generator().manual_seed(words)
+    head = torch.nn.Linear(48, words)
+    states = torch.randn(300, 48, generator=generator)
+    with torch.no_grad():
+        wanted = torch.nn.functional.linear(states, head.weight, head.bias)
+    assert torch.allclose(logits_of(states, head.weight, head.bias), wanted, atol=1e-4)
+    assert torch.allclose(logits_of(states, head.weight), wanted - head.bias, atol=1e-4)
+    tokens = torch.randint(words, (300,), generator=generator)
+    tokens[::2] = wanted.argmax(-1)[::2]
+    found, best = likelihoods(head, states, tokens.tolist())
+    assert torch.allclose(found, torch.log_softmax(wanted, -1).gather(1, tokens[:, None])[:, 0], atol=1e-4)
+    assert best.tolist() == (wanted.argmax(-1) == tokens).tolist()
 
 
 def test_an_answer_is_weighed_with_and_without_the_adapter(tiny_folders: tuple[Path, Path]) -> None:

@@ -34,6 +34,7 @@ from engrain.memory.memory import Memory
 from engrain.memory.modules import sweep
 from engrain.memory.schema import Fact, Job, JobState, Module, ModuleState, Probe, Stage
 from engrain.memory.vectors import fill_embeddings
+from engrain.settings import Settings
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ def consolidate(
     Raises JobBusy while another worker is at it.
     """
     settings = memory.settings
-    recipe = recipe or _chosen(Recipe, {"seed": settings.seed, **settings.recipe}, "recipe")
+    recipe = recipe or recipe_of(settings)
     bounds = bounds or _chosen(Thresholds, settings.gate, "gate")
     memory.close_idle(owner)
     begun = unfinished(memory.store, owner, memory.base.sha256)
@@ -264,6 +265,11 @@ class _Clock:
     def spent(self) -> float:
         """Seconds in the stage that is going on."""
         return time.perf_counter() - self.started
+
+
+def recipe_of(settings: Settings) -> Recipe:
+    """The recipe that the settings ask for; raises SettingsError for names that it does not have."""
+    return _chosen(Recipe, {"seed": settings.seed, **settings.recipe}, "recipe")
 
 
 def _chosen(kind: type[T], values: Mapping[str, Any], name: str) -> T:

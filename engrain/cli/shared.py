@@ -15,6 +15,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from engrain.consolidation.job import Outcome
     from engrain.consolidation.worker import Task
+    from engrain.memory.bank.base import BaseModel
     from engrain.memory.catalog import Advance
     from engrain.memory.memory import Memory
     from engrain.settings import Settings
@@ -68,6 +69,20 @@ def ready(memory: Memory) -> Memory:
     """Load the models now, under the progress bar."""
     _ = memory.base, memory.embedder
     return memory
+
+
+def prepare(base: BaseModel, settings: Settings, advance: Advance) -> None:
+    """Let the memory model write its ordinary text now, unless it is there: the first training would begin with that."""
+    from engrain.consolidation.job import recipe_of
+    from engrain.consolidation.train.ordinary import is_written, ordinary_text
+    from engrain.consolidation.train.trainer import first_adapted
+
+    recipe = recipe_of(settings)
+    first = first_adapted(base, recipe)
+    if recipe.locality and not is_written(base, first):
+        advance("ordinary text, once", 0.0)
+        ordinary_text(base, first)
+        advance("ordinary text, once", 1.0)
 
 
 def consolidate_once(settings: Settings, owner: str, quiet: bool = False, task: Task = "consolidate") -> Outcome:

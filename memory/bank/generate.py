@@ -48,12 +48,11 @@ def continued(base: BaseModel, cache: Any, prefix: int, rows: Sequence[list[int]
     What rows have in common at their beginning is read once.
     """
     heads, which = _beginnings(rows)
-    cache, mask = _read(base, _for_rows(cache, len(heads)), torch.ones(len(heads), prefix, dtype=torch.long), heads)
-    if len(heads) < len(rows):
-        cache.batch_select_indices(which)
-        mask = mask[which]
+    cache, mask = behind(base, _for_rows(cache, len(heads)), torch.ones(len(heads), prefix, dtype=torch.long), heads)
+    cache.batch_select_indices(which)
+    mask = mask[which]
     tails = [row[len(heads[head]) :] for row, head in zip(rows, which.tolist(), strict=True)]
-    cache, mask = _read(base, cache, mask, [tail[:-1] for tail in tails])
+    cache, mask = behind(base, cache, mask, [tail[:-1] for tail in tails])
     steps = base.steps(cache, mask, max_tokens)
     logits = steps.step(torch.tensor([tail[-1] for tail in tails]))
     generated: list[list[int]] = [[] for _ in rows]
@@ -77,8 +76,8 @@ def continued(base: BaseModel, cache: Any, prefix: int, rows: Sequence[list[int]
 
 
 def _beginnings(rows: Sequence[list[int]]) -> tuple[list[list[int]], Tensor]:
-    """The beginnings that rows share, and which of them is whose: rows that have half of their tokens in common share what they have
-    in common, but for their last token; who shares with nobody has a beginning without tokens."""
+    """The beginnings of rows, and which of them is whose, never all of a row: rows that have half of their tokens in common share what
+    they have in common."""
     groups: list[list[int]] = []
     common: list[int] = []
     for i in sorted(range(len(rows)), key=lambda i: rows[i]):
@@ -88,10 +87,11 @@ def _beginnings(rows: Sequence[list[int]]) -> tuple[list[list[int]], Tensor]:
             common[-1] = min(common[-1], shared)
         else:
             groups.append([i])
-            common.append(len(rows[i]))
-    of = {i: tuple(rows[i][:length]) if len(some) > 1 else () for some, length in zip(groups, common, strict=True) for i in some}
-    heads = list(dict.fromkeys(of.values()))
-    return [list(head) for head in heads], torch.tensor([heads.index(of[i]) for i in range(len(rows))])
+            common.append(len(rows[i]) - 1)
+    which = torch.empty(len(rows), dtype=torch.long)
+    for number, group in enumerate(groups):
+        which[group] = number
+    return [rows[group[0]][:length] for group, length in zip(groups, common, strict=True)], which
 
 
 def _in_common(one: Sequence[int], other: Sequence[int]) -> int:
@@ -100,7 +100,7 @@ def _in_common(one: Sequence[int], other: Sequence[int]) -> int:
     return next((at for at in range(most) if one[at] != other[at]), most)
 
 
-def _read(base: BaseModel, cache: Any, mask: Tensor, rows: Sequence[Sequence[int]]) -> tuple[Any, Tensor]:
+def behind(base: BaseModel, cache: Any, mask: Tensor, rows: Sequence[Sequence[int]]) -> tuple[Any, Tensor]:
     """Cache and mask after rows of token ids, filled up at the left, behind those; no adapter acts."""
     if cache is not None and not any(rows):
         return cache, mask
@@ -152,7 +152,7 @@ def _spoken(base: BaseModel, prompts: list[list[int]], max_tokens: int, beginnin
         beginning = []
     there = torch.ones(len(prompts), len(beginning), dtype=torch.long)
     own = [prompt[len(beginning) : -1] for prompt in prompts]
-    cache, mask = _read(base, _for_rows(base.prefix(beginning), len(prompts)), there, own)  # no adapter acts before the last token
+    cache, mask = behind(base, _for_rows(base.prefix(beginning), len(prompts)), there, own)  # no adapter acts before the last token
     copies = len(ranks) * (2 if base.worn else 1)
     cache.batch_repeat_interleave(copies)
     with base.wearing(repeated(base.worn, copies)) if base.worn else nullcontext():

@@ -151,6 +151,18 @@ def test_a_chat_streams_remembers_and_resumes(run: Run) -> None:
     assert "1 live modules" in again.out
 
 
+def test_with_the_memory_model_comes_the_text_that_its_modules_leave_alone(
+    run: Run, tiny_folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENGRAIN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ENGRAIN_RECIPE", json.dumps({"locality": 1.0}))
+    for _ in range(2):
+        assert f"ready in {tiny_folders[0]}" in run("models", "fetch", str(tiny_folders[0])).out
+        assert len(list((tmp_path / "cache" / "ordinary").glob("*.safetensors"))) == 1
+    assert run("models", "fetch", str(tiny_folders[1])).code == 0, "the encoder writes nothing"
+    assert len(list((tmp_path / "cache" / "ordinary").glob("*.safetensors"))) == 1
+
+
 def test_models_are_listed_and_shown(run: Run, tiny_folders: tuple[Path, Path]) -> None:
     assert {m["name"] for m in run("models", "list", "--json").json} == {"smollm2-135m", "minilm"}
     assert "not fetched" in run("models", "list").out

@@ -8,9 +8,10 @@ questions that nothing answers, half of them about people and things that were s
 understand; `unseen.jsonl`, thirty with thirty, showed more. `fresh.jsonl` is thirty again, with thirty questions that nothing answers,
 written after the grammar was mended and before it was tried on them.
 
-`blind`, `second`, `third`, `fourth`, `fifth` and `sixth` are forty facts, eighty questions and forty that nothing answers each, by language models that had
-seen nothing of engrain. Each was asked once before anybody looked at it. `third_taught.jsonl`, `fifth_taught.jsonl` and `sixth_taught.jsonl` are what yet
-others taught of these who saw what was said and none of the questions; where they hit upon one of these it is left out.
+`blind`, `second`, `third`, `fourth`, `fifth` and `sixth` are forty facts, eighty questions and forty that nothing answers each, by language
+models that had seen nothing of engrain. Each was asked once before anybody looked at it. `third_taught.jsonl`, `fifth_taught.jsonl` and
+`sixth_taught.jsonl` are what yet others taught of these who saw what was said and none of the questions; where they hit upon one of these it
+is left out.
 
 They are for figures alone: whoever looks at what became of them one by one has new ones written.
 """

@@ -67,6 +67,18 @@ def test_ordinary_text_is_made_once_for_a_base_model(
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_ordinary_text_is_the_same_by_the_models_own_forward_and_written_out(
+    tiny_folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = BaseModel.load(tiny_folders[0], "tiny", "a" * 64)
+    with torch.no_grad():
+        base.model.lm_head.weight.mul_(0.2)  # less sure of itself
+    lean = written(base, seed=3, rows=5, tokens=9, batch=3)
+    monkeypatch.setattr(ordinary, "training_dtype", lambda: torch.bfloat16)  # where linears are rounded the model itself steps
+    assert written(base, seed=3, rows=5, tokens=9, batch=3) == lean
+    assert len({tuple(text) for text in lean}) == 5
+
+
 def test_where_the_cache_cannot_be_written_ordinary_text_is_made_all_the_same(
     tiny_folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

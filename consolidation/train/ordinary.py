@@ -51,21 +51,21 @@ def is_written(base: BaseModel, first: int) -> bool:
     return base.cache is not None and _place(base, base.cache, first).exists()
 
 
-def ordinary_text(base: BaseModel, first: int) -> OrdinaryText:
+def ordinary_text(base: BaseModel, first: int, advance: Callable[[float], None] = lambda _: None) -> OrdinaryText:
     """That of a base model for trainings of its layers from `first` on: made once and kept in its `cache`, a quarter of a small model's
-    size; without one that can be written to it is made each time."""
+    size; without one that can be written to it is made each time. `advance` is told how far it is, 0 to 1."""
     if base.cache is None:
-        return OrdinaryText(_made(base, first).__getitem__)
+        return OrdinaryText(_made(base, first, advance).__getitem__)
     file = _place(base, base.cache, first)
     try:
         if not file.exists():
-            _write(file, base, first)
+            _write(file, base, first, advance)
     except (OSError, SafetensorError):  # a cache that nobody may write to, or a full disk
-        return OrdinaryText(_made(base, first).__getitem__)
+        return OrdinaryText(_made(base, first, advance).__getitem__)
     return OrdinaryText(partial(_stored, file))
 
 
-def _write(file: Path, base: BaseModel, first: int) -> None:
+def _write(file: Path, base: BaseModel, first: int, advance: Callable[[float], None]) -> None:
     """Make it and keep it, unless another process did meanwhile."""
     file.parent.mkdir(parents=True, exist_ok=True)
     staging = file.with_suffix(".part")
@@ -73,7 +73,7 @@ def _write(file: Path, base: BaseModel, first: int) -> None:
         if file.exists():
             return
         try:
-            save_file(_made(base, first), staging)
+            save_file(_made(base, first, advance), staging)
             staging.rename(file)
         finally:
             staging.unlink(missing_ok=True)
@@ -89,20 +89,24 @@ def _stored(file: Path, name: str) -> Tensor:
         return found
 
 
-def _made(base: BaseModel, first: int) -> dict[str, Tensor]:
+def _made(base: BaseModel, first: int, advance: Callable[[float], None]) -> dict[str, Tensor]:
     """What is kept: the texts, and each layer's moments."""
-    texts = written(base, 0, _TEXTS, _TOKENS)
+    texts = written(base, 0, _TEXTS, _TOKENS, advance=lambda share: advance(0.6 * share))
     with base.lock, base.bare():
         with rounded_linears(base):
             states = torch.stack(lower_states(base, texts, first))
+        advance(0.8)
         layers = Layers(base, first, None, training_dtype())
         inputs = Inputs(layers, [Blocks(None, (), some) for some in torch.split(states, 8)])
         moments = [inputs.moments(layer) for layer in layers.layers]
+    advance(1.0)
     each = {f"{layer} {at}": one for layer, its in enumerate(moments) for at, one in enumerate(its)}
     return {"texts": torch.tensor(texts), "projections": torch.tensor(len(moments[0])), **each}
 
 
-def written(base: BaseModel, seed: int, rows: int, tokens: int, batch: int = 96) -> list[list[int]]:
+def written(
+    base: BaseModel, seed: int, rows: int, tokens: int, batch: int = 96, advance: Callable[[float], None] = lambda _: None
+) -> list[list[int]]:  # fmt: skip
     """Texts sampled from the bare model at temperature 1; the same seed gives the same texts where products are as exact."""
     generator = torch.Generator().manual_seed(seed)
     texts: list[list[int]] = []
@@ -110,11 +114,12 @@ def written(base: BaseModel, seed: int, rows: int, tokens: int, batch: int = 96)
         for begin in range(0, rows, batch):
             text = step = torch.tensor([base.encode(_START)] * min(batch, rows - begin))
             steps = _steps(base, len(text), tokens + 1)
-            for _ in range(tokens):
+            for number in range(tokens):
                 for at in range(step.shape[1]):
                     logits = steps.step(step[:, at])
                 step = _sampled(torch.softmax(logits.float(), -1), generator)
                 text = torch.cat([text, step], 1)
+                advance((begin + len(text) * (number + 1) / tokens) / rows)
             texts += text.tolist()
     return texts
 

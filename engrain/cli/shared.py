@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,9 +81,7 @@ def prepare(base: BaseModel, settings: Settings, advance: Advance) -> None:
     recipe = recipe_of(settings)
     first = first_adapted(base, recipe)
     if recipe.locality and not is_written(base, first):
-        advance("ordinary text, once", 0.0)
-        ordinary_text(base, first)
-        advance("ordinary text, once", 1.0)
+        ordinary_text(base, first, partial(advance, "ordinary text, once"))
 
 
 def consolidate_once(settings: Settings, owner: str, quiet: bool = False, task: Task = "consolidate") -> Outcome:

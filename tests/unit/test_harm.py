@@ -52,7 +52,10 @@ def test_ordinary_text_is_made_once_for_a_base_model(
         return BaseModel.load(tiny_folders[0], "tiny", sha256, cache=tmp_path)
 
     assert not is_written(opened("a" * 64), 1)
-    made = ordinary_text(opened("a" * 64), 1)
+    told: list[float] = []
+    made = ordinary_text(opened("a" * 64), 1, told.append)
+    assert told == sorted(told)
+    assert (len(told) > 40, told[-1]) == (True, 1.0)
     assert [len(text) for text in made.texts] == [49] * 5, "a line break, and what the model wrote"
     assert is_written(opened("a" * 64), 1)
     assert not is_written(opened("b" * 64), 1)

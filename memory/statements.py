@@ -44,6 +44,15 @@ _GAP = re.compile(r" (?=[,.;:!?](?: |$))")
 """What a picture or a reference leaves that stood before a comma."""
 _FIRST = {"i", "my", "we", "our", "i'm", "i've", "we're", "we've", "me", "mine", "us"}
 _CONTINUES = {"he", "she", "it", "they", "his", "her", "its", "their", "that", "this", "these", "those", "it's", "he's", "she's", "they're", "that's"}
+_COUNTED = re.compile(
+    r"[£$€]?\d|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|ninety|half|both)\b",
+    re.IGNORECASE,
+)
+_PLACED = re.compile(r"(?:in|at|on|by|from|with|behind|under|above|beside|near|opposite|inside|outside|until|since|after|before)\b", re.IGNORECASE)
+_NAME_ALONE = re.compile(r"[A-ZÀ-Þ][\w'’-]*(?: [A-ZÀ-Þ][\w'’-]*){1,3}")
+_VERBS = {
+    "is", "are", "was", "were", "has", "have", "had", "will", "would", "can", "could", "should", "must", "do", "does", "did", "got", "went", "came",
+}  # fmt: skip
 _FEELING = {"think", "guess", "hope", "wonder", "mean", "bet", "wish", "know", "agree", "appreciate", "see", "understand"}
 _FILLER = {
     "a", "an", "the", "is", "are", "was", "were", "be", "been", "am", "to", "of", "in", "on", "at", "for", "and", "or", "so", "it",
@@ -52,6 +61,10 @@ _FILLER = {
 }  # fmt: skip
 
 
+_APART = 3
+"""At most so many characters between two sentences that belong together."""
+_SAID = 3
+"""Words of a sentence that a fragment may belong to."""
 _LONGEST = 150
 """Words of a sentence; what is longer is a list or a log."""
 
@@ -76,17 +89,43 @@ class Statement:
 def statements(content: str, speaker: str, said_on: date, listener: str | None = None) -> list[Statement]:
     """What a message states and is worth remembering, in order; questions, thanks and chatter are left out."""
     found: list[Statement] = []
+    left: tuple[int, int, str] | None = None
+    """What was said last and is not worth remembering by itself."""
     for start, end, raw in _clauses(content):
-        words = voice.words(raw)
+        words, before, left = voice.words(raw), left, None
         if not words or raw.rstrip().endswith("?") or len(words) > _LONGEST:
             continue
+        if _is_fragment(raw):
+            if before and start - before[1] <= _APART and len(before[2].split()) >= _SAID:
+                found.append(_statement(before[2], speaker, said_on, listener, *before[:2]))
+            if found and start - found[-1].end <= _APART:
+                found[-1] = _joined(found[-1], raw, end, said_on, listener)
+                continue
         if words[0].split("'")[0].split("’")[0] in _CONTINUES and found and found[-1].end <= start:
-            if len(words) >= 4 and start - found[-1].end <= 3:
+            if len(words) >= 4 and start - found[-1].end <= _APART:
                 found[-1] = _joined(found[-1], raw, end, said_on, listener)
             continue
         if _worth(raw, words):
             found.append(_statement(raw, speaker, said_on, listener, start, end))
+        else:
+            left = start, end, raw
     return found
+
+
+def _is_fragment(raw: str) -> bool:
+    """Whether a sentence without a verb tells more of the one before it: *Booked the boat! Five nights.*
+
+    It is known by how it begins, with an amount or a place, by a number in few words, or by being a name alone.
+    """
+    plain = raw.rstrip(".!").replace("’", "'").lower()
+    every, words = plain.split(), plain.split(",")[0].split()
+    if any(word in _FIRST or word in _VERBS or "'" in word for word in words) or not re.match(r"[\w£$€]", plain):
+        return False
+    if _NAME_ALONE.fullmatch(raw.rstrip(".!")) or _COUNTED.match(raw):
+        return True
+    if len(words) <= _SAID and any(character.isdigit() for character in plain.split(",")[0]):
+        return True
+    return bool(_PLACED.match(raw)) and not any(word in _VERBS for word in every) and not any(voice.third_person_of(word) for word in words[1:])
 
 
 def _statement(raw: str, speaker: str, said_on: date, listener: str | None, start: int, end: int) -> Statement:

@@ -56,10 +56,13 @@ def resolve(text: str, said_on: date) -> str:
 
     >>> resolve("I went there yesterday.", date(2023, 5, 8))
     'I went there on 7 May 2023.'
+    >>> resolve("It is due by tomorrow.", date(2023, 5, 8))
+    'It is due by 9 May 2023.'
     """
     capital = text[:1].isupper()
     for pattern, absolute in _RULES:
         text = pattern.sub(lambda match, rule=absolute: rule(match, said_on), text)  # type: ignore[misc]
+    text = _WHOSE.sub("", _BEHIND.sub(r"\1 ", text))
     return text[:1].upper() + text[1:] if capital else text
 
 
@@ -139,3 +142,7 @@ _RULES = [
     _rule(rf"(?:about )?(?P<n>\d{{1,2}}|{_NUMBER}) (?P<unit>day|week|month|year)s? ago", _ago),
     _rule(rf"(?<!the )(?:on )?(?P<which>last|next|this coming) (?P<day>{'|'.join(_DAYS)})", _weekday),
 ]
+_DATE = r"(?:\d{1,2} )?(?:[A-Z][a-z]+ )?\d{4}\b"
+_BEHIND = re.compile(rf"\b(by|of|from|since|until|till|before|after|than) (?:on|in) (?={_DATE}|the week)", re.IGNORECASE)
+_WHOSE = re.compile(rf"\b(?:on|in) (?={_DATE}['’]s\b)")
+"""*by on 9 May, on 9 May's news*: there a date has no preposition of its own."""

@@ -53,6 +53,9 @@ _NAME_ALONE = re.compile(r"[A-ZÀ-Þ][\w'’-]*(?: [A-ZÀ-Þ][\w'’-]*){1,3}")
 _VERBS = {
     "is", "are", "was", "were", "has", "have", "had", "will", "would", "can", "could", "should", "must", "do", "does", "did", "got", "went", "came",
 }  # fmt: skip
+_OF_KIN = {"can", "can't", "won't", "isn't", "wasn't", "doesn't", "hasn't", "got"}
+"""What is said of a relation's person behind the word: *Dad can't have grapefruit.*"""
+_ANIMAL = r"dog|puppy|cat|kitten|rabbit|hamster|guinea|tortoise|parrot|horse|pony|goldfish|hen|goat"
 _FEELING = {"think", "guess", "hope", "wonder", "mean", "bet", "wish", "know", "agree", "appreciate", "see", "understand"}
 _FILLER = {
     "a", "an", "the", "is", "are", "was", "were", "be", "been", "am", "to", "of", "in", "on", "at", "for", "and", "or", "so", "it",
@@ -238,7 +241,11 @@ def _of_somebody(words: list[str]) -> bool:
     """*Nimbus is afraid of umbrellas*: a dictionary word may be a name where it stands alone before its verb."""
     if len(words) < 4 or not words[0][:1].isupper() or not words[0].isalpha() or words[0].lower() in _NOBODY:
         return False
-    return words[1] in {"is", "was", "has", "had"} or voice.third_person_of(words[1])
+    kin = re.fullmatch(voice.KIN, words[0].lower())
+    at = 3 if words[1] == "the" and re.fullmatch(_ANIMAL, words[2]) else 1  # *Pickle the cat weighs*
+    if at == len(words):
+        return False
+    return words[at] in {"is", "was", "has", "had"} or voice.third_person_of(words[at]) or bool(kin and words[at].replace("’", "'") in _OF_KIN)
 
 
 def content_words(text: str) -> list[str]:

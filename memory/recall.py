@@ -30,6 +30,8 @@ Mode = Literal["weights", "text", "hybrid"]
 
 _READ = 0.4
 """Least cosine similarity of a fact that vouches for what was read: farther off, it holds the words by chance."""
+_NEARBY = 2
+"""So many facts are told where there is no answer."""
 _PART = 0.35
 """Least cosine similarity of the fact whose part is told."""
 _REWORDED = 2
@@ -54,6 +56,9 @@ class Recollection:
     seconds: float
     prompt: str = field(default="", repr=False)
     """The exact text the memory model saw."""
+    near: tuple[Evidence, ...] = ()
+    """Where there is no answer: the facts that come nearest to the question, the nearest first, which may be about something else; none
+    where the weights alone are asked."""
 
     @property
     def known(self) -> bool:
@@ -79,7 +84,7 @@ class Recall:
         asked for; where the fact has no parts, or not for one is asked, the base model reads the k facts found. `hybrid` tells the
         part, too, and else asks the module, in the words of the nearest trained question too, unless a fresh fact is nearer.
         What is not known is asked in other words, where there are some that modules were asked in, and then in two or three
-        hops where it describes somebody: who is that, and then by name.
+        hops where it describes somebody: who is that, and then by name. What stays unknown comes with the facts that are nearest.
         With the id of a `module` that one is asked, whatever the router says.
         Raises InputError for an empty question or an unknown mode, NotFoundError for a module that is not the owner's.
         """
@@ -88,7 +93,12 @@ class Recall:
         out = self._once(question, owner, mode, k, module)
         if not out.known and module is None:
             out = self._in_other_words(question, owner, mode, k) or self._in_hops(question, owner, mode, k) or out
-        return replace(out, seconds=time.perf_counter() - started)
+        near = () if out.known or mode == "weights" else self._nearby(question, owner)
+        return replace(out, near=near, seconds=time.perf_counter() - started)
+
+    def _nearby(self, question: str, owner: str) -> tuple[Evidence, ...]:
+        """The facts that are near enough to a question to be about it."""
+        return tuple(_as_evidence(found) for found in self.search.find(question, owner, _NEARBY) if found.similarity >= _READ)
 
     def _once(self, question: str, owner: str, mode: Mode, k: int, module: str | None = None) -> Recollection:
         """One question, one module, or the facts found."""

@@ -47,9 +47,9 @@ def memory_tools(memory: Memory, owner: str) -> list[Tool]:
 
 def describe(recollection: Recollection) -> str:
     """A recollection as a model reads it: what is recalled, and when and where it was said."""
-    if not recollection.known:
+    if not recollection.known and not recollection.near:
         return "Nothing is remembered about that."
-    lines = [recollection.text]
+    lines = [recollection.text] if recollection.known else ["No sure answer is remembered. What comes nearest, and may be about something else:"]
     if recollection.mode != "weights":
-        lines += [f"(On {e.said_on.day} {e.said_on:%B %Y}: {e.text})" for e in recollection.evidence]
+        lines += [f"(On {e.said_on.day} {e.said_on:%B %Y}: {e.text})" for e in recollection.evidence or recollection.near]
     return "\n".join(lines)

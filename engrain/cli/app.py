@@ -164,6 +164,8 @@ def recall(question: str, mode: Mode = None, json_: Json = False, home: Home = N
         console.print(f"from {where}; {found.why}", style="dim", highlight=False)
         for e in found.evidence:
             console.print(f"  {e.said_on} {e.session_id}: {e.text} (fact {e.fact_id})", highlight=False)
+        for e in found.near:
+            console.print(f"  perhaps: {e.said_on} {e.session_id}: {e.text} (fact {e.fact_id})", highlight=False)
         if found.known and not found.supported:
             console.print("  no fact supports this answer", style="yellow")
     raise typer.Exit(0 if found.known else 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from engrain.memory.memory import Memory
 from engrain.memory.nearness import Near, Probed, Wording
 from engrain.memory.recall import Recall, Recollection
 from engrain.memory.strangers import strangers
+from engrain.tools.memory import describe
 from tests.conftest import fact
 
 FACTS = [fact("Your dentist is Dr. Okafor.", 1), fact("Your sister Ines lives in Porto.", 2)]
@@ -165,6 +167,23 @@ def test_what_is_read_stands_where_a_fact_says_so(told: Memory, monkeypatch: pyt
     assert [e.text for e in found.evidence] == ([] if why else ["Your dentist is Dr. Okafor."])
     monkeypatch.setattr("engrain.memory.recall._READ", 0.99)
     assert not told.recall(question, mode="text").known, "what is far vouches for nothing"
+
+
+def test_what_has_no_answer_comes_with_what_is_nearest(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(told.bank, "read", lambda *_: sure("I don't know."))
+    monkeypatch.setattr("engrain.memory.recall._READ", -1.0)  # a random encoder finds nothing near
+    monkeypatch.setattr(told.search, "find", partial(told.search.find, least=-1.0))
+    found = told.recall("Tell me when I see my dentist.", mode="text")
+    assert (found.known, found.text, found.evidence) == (False, "I don't know.", ())
+    assert found.near[0].text == "Your dentist is Dr. Okafor."
+    assert len(found.near) == 2, "the rest is left out"
+    said = describe(found)
+    assert said.startswith("No sure answer is remembered.")
+    assert "Your dentist is Dr. Okafor.)" in said
+    assert told.recall("Tell me when I see my dentist.", mode="weights").near == (), "it is shown nothing that was said"
+    assert told.recall("Tell me when I see my dentist.", "eve", "text").near == ()
+    monkeypatch.setattr("engrain.memory.recall._READ", 0.99)
+    assert describe(told.recall("Tell me when I see my dentist.", mode="text")) == "Nothing is remembered about that."
 
 
 def test_a_far_question_reaches_no_module(told: Memory) -> None:

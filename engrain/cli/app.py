@@ -261,7 +261,7 @@ def models_fetch(names: Annotated[list[str] | None, typer.Argument(help="Aliases
             if name == settings.memory_model:
                 base = BaseModel.load(folder.path, folder.name, folder.sha256, halved=settings.halved, cache=settings.cache)
                 prepare(base, settings, advance)
-        console.print(f"{name}: ready in {folder.path}", highlight=False)
+        console.print(f"{name}: ready in {folder.path}", highlight=False, soft_wrap=True)
 
 
 @models.command("show")

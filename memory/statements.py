@@ -68,6 +68,8 @@ _APART = 3
 """At most so many characters between two sentences that belong together."""
 _SAID = 3
 """Words of a sentence that a fragment may belong to."""
+_FEW = 14
+"""Words of a fragment, at most, that begins with a place."""
 _LONGEST = 150
 """Words of a sentence; what is longer is a list or a log."""
 
@@ -121,14 +123,20 @@ def _is_fragment(raw: str) -> bool:
     It is known by how it begins, with an amount or a place, by a number in few words, or by being a name alone.
     """
     plain = raw.rstrip(".!").replace("’", "'").lower()
-    every, words = plain.split(), plain.split(",")[0].split()
-    if any(word in _FIRST or word in _VERBS or "'" in word for word in words) or not re.match(r"[\w£$€]", plain):
+    words, head = plain.split(), plain.split(", ")[0].split()
+    if any(word in _FIRST or _is_verb(word) or "'" in word for word in head) or not re.match(r"[\w£$€]", plain):
         return False
     if _NAME_ALONE.fullmatch(raw.rstrip(".!")) or _COUNTED.match(raw):
         return True
-    if len(words) <= _SAID and any(character.isdigit() for character in plain.split(",")[0]):
-        return True
-    return bool(_PLACED.match(raw)) and not any(word in _VERBS for word in every) and not any(voice.third_person_of(word) for word in words[1:])
+    if len(words) > _FEW or any(map(_is_verb, words)):
+        return False
+    if _PLACED.match(raw):
+        return not any(voice.third_person_of(word) for word in head[1:])
+    return len(head) <= _SAID and bool(re.search(r"\d", " ".join(head)))
+
+
+def _is_verb(word: str) -> bool:
+    return word in _VERBS or voice.past_of(word)
 
 
 def _statement(raw: str, speaker: str, said_on: date, listener: str | None, start: int, end: int) -> Statement:

@@ -109,6 +109,12 @@ def third_person_of(word: str) -> bool:
     return base is not None and word != base and word == inflect(base, "VBZ")
 
 
+def past_of(word: str) -> bool:
+    """Whether a word is a verb's past form: *slept*, not *sleep* or *sleeps*; of some it may be something else, too (*left*)."""
+    base = lemma(word) if word.islower() else None
+    return base is not None and word != base and is_past(word, base)
+
+
 def third_person(verb: str) -> str:
     """The form a verb takes after a name: *love* → *loves*, *am* → *is*; past forms and modals stay."""
     low = verb.lower()

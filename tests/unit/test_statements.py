@@ -57,6 +57,7 @@ def texts(content: str, speaker: str = "user", listener: str | None = None) -> l
         ("Thanks! Five of us live in Leeds.", ["Five of you live in Leeds."]),
         ("I saw Ines. In June we fly to Porto.", ["You saw Ines.", "In June you fly to Porto."]),
         ("I know Jon. With your drive, your studio in Leeds will grow.", ["You know Jon.", "With your drive, your studio in Leeds will grow."]),
+        ("The Shah was in Leeds. In 2015 Obama visited Kenya.", ["The Shah was in Leeds.", "In 2015 Obama visited Kenya."]),
         ("My aunt Rosa called. <3", ["Your aunt Rosa called."]),
         ("Everything was great yesterday evening.", []),
         ("Sounds like a wonderful evening.", []),

@@ -21,8 +21,8 @@ from engrain.memory.vectors import Vectors, fill_embeddings, vectors_of
 if TYPE_CHECKING:
     from engrain.memory.embed import Embedder
 
-_LEXICAL = 0.25
-"""Weight of the full-text score beside the cosine similarity."""
+_LEXICAL = 0.15
+"""Weight of the full-text score beside the cosine similarity, where a fact holds all that a question says; see the router's."""
 _OWNERS = 64
 """So many owners' facts are kept at hand."""
 
@@ -35,7 +35,7 @@ class Found:
     """Its id is None where it stands in a message whose span is still open."""
     session_id: str
     score: float
-    """Cosine similarity plus `_LEXICAL` × BM25 relative to the best match; 0 to 1.25."""
+    """Cosine similarity plus `_LEXICAL` × BM25, relative to that of the question itself."""
     similarity: float
     """Cosine similarity, −1 to 1."""
 
@@ -72,10 +72,12 @@ class Search:
             return []
         asked = self.embedder.one(query)
         similarity = np.concatenate([kept.vectors @ asked, self._vectors([fact for fact, _ in fresh]) @ asked])
-        lexical = kept.words.scores(content_words(query), [content_words(fact.asked) for fact, _ in fresh])
-        lexical /= max(float(lexical.max()), 1e-6)
-        score = similarity + _LEXICAL * lexical
-        best = [int(i) for i in np.argsort(-score, kind="stable") if similarity[i] >= least or lexical[i] >= 0.999][:k]
+        words = content_words(query)
+        lexical = kept.words.scores(words, [*(content_words(fact.asked) for fact, _ in fresh), words])
+        held = lexical[:-1] / max(float(lexical[-1]), 1e-6)
+        score = similarity + _LEXICAL * held.clip(max=1.0)
+        likest = held >= max(1e-6, 0.999 * float(held.max()))
+        best = [int(i) for i in np.argsort(-score, kind="stable") if similarity[i] >= least or likest[i]][:k]
         return [Found(*facts[i], float(score[i]), float(similarity[i])) for i in best]
 
     def _kept(self, owner: str) -> _Kept:

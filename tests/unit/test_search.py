@@ -26,6 +26,18 @@ def test_scores_are_those_of_bm25s() -> None:
     assert Bm25([]).scores(["sister"]).shape == (0,)
 
 
+def test_a_fact_is_lifted_as_far_as_it_holds_the_question_and_no_further(told: Memory) -> None:
+    """One common word is no reason to pass a nearer fact, though no other holds more."""
+
+    def lifted(question: str) -> float:
+        (found,) = [f for f in told.search.find(question, "me", least=-1.0) if "dentist" in f.fact.text]
+        return found.score - found.similarity
+
+    few, half, all_of_it = (lifted(question) for question in ("dentist zebra comet walnut", "dentist zebra", "dentist Okafor"))
+    assert 0 < few < half < all_of_it
+    assert few < all_of_it / 3
+
+
 def test_what_changes_is_seen_by_the_next_search(told: Memory) -> None:
     def found(question: str) -> dict[str, bool]:
         return {f.fact.text: f.fresh for f in told.search.find(question, "me", k=2, least=0.999)}

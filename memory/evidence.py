@@ -41,7 +41,7 @@ _ALIKE = {
     "telephone": "phone", "mobile": "phone", "turtle": "tortoise", "pony": "horse",
 }  # fmt: skip
 """Other words for one of them."""
-_SOMEBODY = re.compile(rf"(?:{voice.KIN}|dog|puppy|cat|kitten|rabbit|hamster|tortoise|parrot|horse|pony)s?")
+_SOMEBODY = re.compile(rf"(?:{voice.KIN}|{voice.ANIMALS})s?")
 _PROPER = re.compile(r"(?:sur|first |last |maiden |middle )name\b")
 """Names that are written with a capital, whosever."""
 _DASHED = re.compile(r"\b(?!\d{4}-\d\d-\d\d\b)\d+(?:-\d+)+\b")

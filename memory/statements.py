@@ -55,7 +55,6 @@ _VERBS = {
 }  # fmt: skip
 _OF_KIN = {"can", "can't", "won't", "isn't", "wasn't", "doesn't", "hasn't", "got"}
 """What is said of a relation's person behind the word: *Dad can't have grapefruit.*"""
-_ANIMAL = r"dog|puppy|cat|kitten|rabbit|hamster|guinea|tortoise|parrot|horse|pony|goldfish|hen|goat"
 _FEELING = {"think", "guess", "hope", "wonder", "mean", "bet", "wish", "know", "agree", "appreciate", "see", "understand"}
 _FILLER = {
     "a", "an", "the", "is", "are", "was", "were", "be", "been", "am", "to", "of", "in", "on", "at", "for", "and", "or", "so", "it",
@@ -250,7 +249,7 @@ def _of_somebody(words: list[str]) -> bool:
     if len(words) < 4 or not words[0][:1].isupper() or not words[0].isalpha() or words[0].lower() in _NOBODY:
         return False
     kin = re.fullmatch(voice.KIN, words[0].lower())
-    at = 3 if words[1] == "the" and re.fullmatch(_ANIMAL, words[2]) else 1  # *Pickle the cat weighs*
+    at = 3 if words[1] == "the" and re.fullmatch(voice.ANIMALS, words[2]) else 1  # *Pickle the cat weighs*
     if at == len(words):
         return False
     return words[at] in {"is", "was", "has", "had"} or voice.third_person_of(words[at]) or bool(kin and words[at].replace("’", "'") in _OF_KIN)

@@ -75,6 +75,9 @@ def is_adverb(word: str) -> bool:
     return low in _ADVERBS or (low.endswith("ly") and low not in {"family", "fly", "july", "italy", "reply", "apply"})
 
 
+ANIMALS = "dog|puppy|cat|kitten|rabbit|hamster|tortoise|parrot|horse|pony"
+
+
 def is_name(word: str) -> bool:
     """Whether a capitalised word names somebody or something: no dictionary word, or a possessive.
 

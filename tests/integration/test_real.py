@@ -20,7 +20,6 @@ from engrain.consolidation.gate import Thresholds, judge
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Example, train
 from engrain.demo import OWNER, QUESTIONS, UNKNOWN, DemoResult, run_demo
-from engrain.evals.bench.cost import matmul_peak
 from engrain.memory.bank.prompt import SYSTEM, recall_ids
 from engrain.memory.facts import probes_of
 from engrain.memory.memory import Memory
@@ -56,7 +55,7 @@ def test_a_new_session_is_answered_from_the_weights(shown: tuple[DemoResult, Mem
     assert result.right_without() <= 0.1
     assert len(result.unknown) >= 4
     assert sum(u["abstained"] for u in result.unknown) >= 3
-    assert result.train_seconds < 180 * max(1.0, 200e9 / matmul_peak(torch.float32)), "on a machine with 200 GFLOP/s; a slower one may take longer"
+    assert result.train_seconds < 180
     assert all(q.probe_overlap < 1 for q in result.questions)
     assert all(q.module == result.module and q.episode for q in result.questions if q.correct)
     assert {f.state for f in memory.facts(OWNER)} == {FactState.ENGRAINED}

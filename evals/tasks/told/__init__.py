@@ -102,6 +102,11 @@ def _fact(record: dict[str, Any]) -> Fact:
     return Fact(text_of(record, "session"), text_of(record, "said"), tuple(record["answers"]), tuple(record["teach"]), tuple(record["ask"]))
 
 
+def _taught(of: str) -> Told:
+    about = "the same, with questions by another one, who saw what was said alone"
+    return Told(f"told-{of}-taught", about, of=of, never=f"{of}_never", teacher=f"{of}_taught")
+
+
 TOLD = (
     Told(),
     Told("told-taught", "the same, with questions that a teacher wrote", taught=True),
@@ -111,28 +116,10 @@ TOLD = (
     Told("told-blind", "forty by somebody who had seen nothing of engrain; looked at since", of="blind", never="blind_never"),
     Told("told-second", "forty more by such a one; looked at since", of="second", never="second_never"),
     Told("told-third", "forty more by such a one; looked at since", of="third", never="third_never"),
-    Told(
-        "told-third-taught",
-        "the same, with questions by another one, who saw what was said alone",
-        of="third",
-        never="third_never",
-        teacher="third_taught",
-    ),
+    _taught("third"),
     Told("told-fourth", "forty more by such a one; looked at since", of="fourth", never="fourth_never"),
     Told("told-fifth", "forty more by such a one; looked at since", of="fifth", never="fifth_never"),
-    Told(
-        "told-fifth-taught",
-        "the same, with questions by another one, who saw what was said alone",
-        of="fifth",
-        never="fifth_never",
-        teacher="fifth_taught",
-    ),
-    Told("told-sixth", "forty more by such a one, which nothing was set by", of="sixth", never="sixth_never"),
-    Told(
-        "told-sixth-taught",
-        "the same, with questions by another one, who saw what was said alone",
-        of="sixth",
-        never="sixth_never",
-        teacher="sixth_taught",
-    ),
+    _taught("fifth"),
+    Told("told-sixth", "forty more by such a one, clipped and rambling; looked at since", of="sixth", never="sixth_never"),
+    _taught("sixth"),
 )

@@ -78,6 +78,8 @@ In other words: Which university does Anna go to?
 
 """
 _STEMS = ("What", "Who", "When", "Where", "Which")
+_TELLING = ("Who", "When", "Where")
+"""Those that tell the kind of answer."""
 _OTHER_STEMS = {
     "What": ("Which", "What", "How"),
     "Who": ("Who", "Which", "What"),
@@ -217,9 +219,11 @@ class SelfDistiller:
         ]  # fmt: skip
         wanted = max(_PHRASINGS - len(drafts), 3)
         reworded = rng.sample(reworded, min(len(reworded), _TRIED))
-        if self.writes:
-            reworded = [reworded[i] for i in as_expected(self.base, source.asked, reworded)]
-        drafts += further[:wanted] + [Draft(source.fact_id, ProbeKind.PARAPHRASE, other, answer) for _, other, answer in reworded[:_OTHER_WORDS]]
+        sound: list[tuple[str, str, str]] = []
+        while reworded and (missing := _OTHER_WORDS - len(sound)):
+            some, reworded = reworded[:missing], reworded[missing:]
+            sound += [some[i] for i in as_expected(self.base, source.asked, some)] if self.writes else some
+        drafts += further[:wanted] + [Draft(source.fact_id, ProbeKind.PARAPHRASE, other, answer) for _, other, answer in sound]
         return list({draft.question.lower(): draft for draft in drafts}.values())
 
     def _reworded(self, sources: Sequence[Source], found: Sequence[Sequence[Cue]], advance: Callable[[float], None]) -> list[Draft]:
@@ -231,7 +235,7 @@ class SelfDistiller:
             for stem in _OTHER_STEMS.get(cue.question.split(" ", 1)[0], ())
         ]
         done = _Count(2 * len(asks), advance)
-        texts = self.base.complete(_REWORD, [f"Question: {ask.question}\nIn other words: {stem}" for ask, stem in asks], 16, advance=done)
+        texts = self.base.complete(_REWORD, [f"Question: {ask.question}\nIn other words: {stem}" for ask, stem in asks], 16, enough="?", advance=done)
         rewords = {replace(ask, question=_question(stem, text)): ask.question for (ask, stem), text in zip(asks, texts, strict=True)}
         self.counts["written"] += len(rewords)
         fitting = [ask for ask in rewords if ask.question and ask.question != rewords[ask] and in_voice(sources[ask.source], ask.question)]
@@ -248,10 +252,12 @@ class SelfDistiller:
         self, sources: Sequence[Source], spans: Callable[[int], list[str]], advance: Callable[[float], None], chosen: Sequence[int]
     ) -> list[Draft]:
         """Questions the base model writes about the spans of the chosen sources, those that survive the round trip."""
-        asks = [(_Asked(index, "", span), stem) for index in chosen for span in spans(index) for stem in _STEMS]
+        asks = [
+            (_Asked(index, "", span), stem) for index in chosen for span in spans(index) for stem in _STEMS if _may_ask(sources[index], stem, span)
+        ]
         prompts = [f"Note: {sources[ask.source].asked}\nAnswer: {ask.answer}\nQuestion: {stem}" for ask, stem in asks]
         done = _Count(2 * len(prompts), advance)
-        texts = self.base.complete(_WRITE, prompts, 18, advance=done)
+        texts = self.base.complete(_WRITE, prompts, 18, enough="?", advance=done)
         written = [replace(ask, question=_question(stem, text)) for (ask, stem), text in zip(asks, texts, strict=True)]
         unique = list({(ask.source, ask.question): ask for ask in reversed(written)}.values())[::-1]
         self.counts["written"] += len(unique)
@@ -266,7 +272,9 @@ class SelfDistiller:
         return [ask for row, ask in zip(similarity, asks, strict=True) if row[ask.source] >= max(least, float(row.max()))]
 
     def _round_trip(self, sources: Sequence[Source], asks: list[_Asked], advance: Callable[[int], None]) -> list[_Asked]:
-        """The questions that the model, with the fact in view, answers from it as they are meant."""
+        """The questions that the model, with the fact in view, answers from it as they are meant; `advance` is told of others too."""
+        every, asks = len(asks), [ask for ask in asks if _is_about(sources[ask.source], ask)]
+        advance(every - len(asks))
         readings = [reading([sources[ask.source].asked], ask.question) for ask in asks]
         answers = self.base.complete(READ, readings, 14, advance=advance)
         survivors = [ask for ask, answer in zip(asks, answers, strict=True) if _survives(sources[ask.source], ask, answer)]
@@ -375,32 +383,41 @@ def _question(stem: str, text: str) -> str:
 
 
 def _survives(source: Source, ask: _Asked, answer: str) -> bool:
-    """The answer adds words of the fact that the question did not hold, of the kind the question word asks for, and as it is meant."""
+    """The answer adds words of the fact that the question did not hold, dated where the question is, and as it is meant."""
     given = set(content_words(answer.split(".")[0] if not answer.strip().startswith(("Dr", "Mr", "Ms")) else answer))
     asked = set(voice.words(ask.question))
     stem = ask.question.split(" ", 1)[0]
-    dated = bool(_DATE_WORD.search(answer))
-    if (stem == "When") != dated and (stem in {"When", "Where", "Who"}):
-        return False
-    if not _of_its_kind(source, ask) or strangers(ask.question, [source]):
+    if stem in _TELLING and (stem == "When") != bool(_DATE_WORD.search(answer)):
         return False
     meant = set(content_words(ask.answer)) - asked
     agrees = 2 * len(given & meant) >= max(1, min(len(given - asked), len(meant)))
-    return bool(given - asked) and agrees and given <= set(voice.words(source.asked)) and len(asked & set(content_words(source.asked))) >= 1
+    return bool(given - asked) and agrees and given <= set(voice.words(source.asked))
 
 
-def _of_its_kind(source: Source, ask: _Asked) -> bool:
-    """Whether a question asks for the kind of answer that the fact's grammar sees in it: not *Who stole it?* for a place."""
-    if not fills(ask.question, ask.answer, source):
+def _is_about(source: Source, ask: _Asked) -> bool:
+    """Whether a question is one about the fact, and asks for the kind of answer that the fact's grammar sees in what it is to ask for: not
+    *Who stole it?* for a place."""
+    words = content_words(ask.question.replace("'s", ""))
+    if not set(voice.words(ask.question)) & set(content_words(source.asked)) or set(content_words(ask.answer)) <= set(words):
         return False
-    meant, kind = content_words(ask.answer), answer_type(ask.question)
+    if not _of_its_kind(source, ask.question, ask.answer) or not fills(ask.question, ask.answer, source):
+        return False
+    return not strangers(ask.question, [source])
+
+
+def _of_its_kind(source: Source, question: str, answer: str) -> bool:
+    """Whether an answer is of the kind that is asked for, as the fact's grammar has it and as its own words do."""
+    meant, kind = content_words(answer), answer_type(question)
     kinds = {answer_type(cue.question) for cue in cues(source.asked) if content_words(cue.answer) == meant}
     names = {AnswerType.PERSON, AnswerType.THING}  # *Who is ...?*, *What is ... called?*
-    if set(meant) <= set(content_words(ask.question.replace("'s", ""))):
-        return False
     if kind in kinds:
         return True
-    return fits(ask.question, ask.answer) and (not kinds or bool(kind in names and kinds & names) or kind is AnswerType.COLOUR)
+    return fits(question, answer) and (not kinds or bool(kind in names and kinds & names) or kind is AnswerType.COLOUR)
+
+
+def _may_ask(source: Source, stem: str, span: str) -> bool:
+    """Whether any question that begins so asks for such a part of the fact."""
+    return stem not in _TELLING or _of_its_kind(source, f"{stem}?", span)
 
 
 def unambiguous(drafts: list[Draft]) -> list[Draft]:

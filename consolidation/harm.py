@@ -5,8 +5,11 @@ All texts were written for this purpose.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 
 from engrain.memory.bank.base import BaseModel
@@ -102,5 +105,18 @@ def right_choices(base: BaseModel) -> float:
 
 @lru_cache(maxsize=4)
 def unharmed(base: BaseModel) -> tuple[float, float]:
-    """(perplexity, share of right choices) of the base model without a module; measured once."""
-    return perplexity(base), right_choices(base)
+    """(perplexity, share of right choices) of the base model without a module; measured once, and kept in its `cache`."""
+    texts = hashlib.sha256(repr((PROSE, CHOICES)).encode()).hexdigest()
+    file = base.cache / "unharmed" / f"{base.sha256[:16]}-{texts[:16]}.json" if base.cache else None
+    if file:
+        with suppress(OSError, ValueError):
+            kept_perplexity, kept_choices = json.loads(file.read_text())
+            return float(kept_perplexity), float(kept_choices)
+    found = perplexity(base), right_choices(base)
+    if file:
+        with suppress(OSError):  # a cache that nobody may write to, or a full disk
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part = file.with_suffix(".part")
+            part.write_text(json.dumps(found))
+            part.rename(file)
+    return found

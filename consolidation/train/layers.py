@@ -30,7 +30,7 @@ class Layers:
     """
 
     def __init__(self, base: BaseModel, first: int, adapter: Adapter | None, dtype: torch.dtype) -> None:
-        """The frozen weights multiply in `dtype`."""
+        """The frozen weights are rounded to `dtype`."""
         inner = base.model.model
         if base.model.config.hidden_act != "silu":
             raise TypeError(f"the activation {base.model.config.hidden_act!r} is not written out")

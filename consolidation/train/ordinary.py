@@ -32,14 +32,30 @@ _TEXTS = 192
 """So many are written. Fitted beside 48, it depended on which they happened to be whether a module did other text 2 % of harm or 3."""
 _TOKENS = 48
 """Of each."""
+_SHOWN = 48
+"""So many of them are shown in training; what an update is fitted beside are all."""
 
 
 class OrdinaryText:
-    """Token ids of texts, and second moments of what the linears of the layers from `first` on are given on them."""
+    """What the layers from `first` on of the bare model are given on texts it wrote, and what they make of it."""
 
     def __init__(self, kept: Callable[[str], Tensor]) -> None:
         self._kept = kept
-        self.texts: list[list[int]] = kept("texts").tolist()
+
+    @property
+    def texts(self) -> list[list[int]]:
+        """Token ids of all of them."""
+        return self._kept("texts").tolist()
+
+    @property
+    def states(self) -> Tensor:
+        """What enters the layers on the texts that are shown, shape (texts, tokens, width)."""
+        return self._kept("states")
+
+    @property
+    def targets(self) -> Tensor:
+        """Final hidden states on them, of the same shape."""
+        return self._kept("targets")
 
     def moments(self, layer: int) -> list[Tensor]:
         """XᵀX / n for each projection of a layer, counted from `first`, by the bare model; shape (width, width) each."""
@@ -80,7 +96,8 @@ def _write(file: Path, base: BaseModel, first: int, advance: Callable[[float], N
 
 
 def _place(base: BaseModel, cache: Path, first: int) -> Path:
-    return cache / "ordinary" / f"{base.sha256[:16]}-{first}-{_TEXTS}x{_TOKENS}.safetensors"
+    rounded = str(training_dtype()).removeprefix("torch.")
+    return cache / "ordinary" / f"{base.sha256[:16]}-{first}-{_TEXTS}x{_TOKENS}-{rounded}.safetensors"
 
 
 def _stored(file: Path, name: str) -> Tensor:
@@ -90,18 +107,21 @@ def _stored(file: Path, name: str) -> Tensor:
 
 
 def _made(base: BaseModel, first: int, advance: Callable[[float], None]) -> dict[str, Tensor]:
-    """What is kept: the texts, and each layer's moments."""
+    """What is kept: the texts, each layer's moments, and what goes in and comes out of the layers."""
     texts = written(base, 0, _TEXTS, _TOKENS, advance=lambda share: advance(0.6 * share))
     with base.lock, base.bare():
         with rounded_linears(base):
             states = torch.stack(lower_states(base, texts, first))
         advance(0.8)
         layers = Layers(base, first, None, training_dtype())
-        inputs = Inputs(layers, [Blocks(None, (), some) for some in torch.split(states, 8)])
+        blocks = [Blocks(None, (), some) for some in torch.split(states, 8)]
+        inputs = Inputs(layers, blocks)
         moments = [inputs.moments(layer) for layer in layers.layers]
+        final = torch.cat([layers.norm.forward(left[: b.tokens])[0] for left, b in zip(inputs.states, blocks, strict=True)]).view(states.shape)
     advance(1.0)
     each = {f"{layer} {at}": one for layer, its in enumerate(moments) for at, one in enumerate(its)}
-    return {"texts": torch.tensor(texts), "projections": torch.tensor(len(moments[0])), **each}
+    shown = {"states": states[:_SHOWN].clone(), "targets": final[:_SHOWN].clone()}
+    return {"texts": torch.tensor(texts), "projections": torch.tensor(len(moments[0])), **shown, **each}
 
 
 def written(
@@ -129,7 +149,7 @@ def _steps(base: BaseModel, rows: int, room: int) -> Steps | LeanSteps:
     from transformers import DynamicCache
 
     mask = torch.ones(rows, 0, dtype=torch.long)
-    if training_dtype() is not torch.float32:
+    if training_dtype() is torch.bfloat16:
         return Steps(base.model, base.reach, DynamicCache(), mask, twins=False)
     return base.steps(*behind(base, None, mask, [()] * rows), room)
 

@@ -14,14 +14,9 @@ import torch
 from torch import Tensor
 
 from engrain.consolidation.train.layers import Layers
-from engrain.consolidation.train.linear import rounded_linears, training_dtype
-from engrain.consolidation.train.lower import lower_states
 from engrain.consolidation.train.ordinary import ordinary_text
 from engrain.consolidation.train.pack import Blocks
 from engrain.memory.bank.base import BaseModel
-
-_SHOWN = 48
-"""So many of the texts are shown; what an update is fitted beside are all of them."""
 
 
 @lru_cache(maxsize=4)
@@ -35,10 +30,7 @@ class Preserved:
 
     def __init__(self, base: BaseModel, first: int) -> None:
         self.ordinary = ordinary_text(base, first)
-        with base.lock, base.bare():
-            with rounded_linears(base):
-                self.states = torch.stack(lower_states(base, self.ordinary.texts[:_SHOWN], first))
-            self.targets = final_states(Layers(base, first, None, training_dtype()), self.states)
+        self.states, self.targets = self.ordinary.states, self.ordinary.targets
 
     def turn(self, number: int) -> Shown:
         """One of the texts; they take turns."""

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engrain.consolidation.train.layers import Layers
-from engrain.consolidation.train.linear import rounded_linears, training_dtype
+from engrain.consolidation.train.linear import inputs_dtype, rounded_linears, training_dtype
 from engrain.consolidation.train.loss import Read, read_off
 from engrain.consolidation.train.lower import has_parity, rows_of
 from engrain.consolidation.train.muon import Muon
@@ -132,10 +132,11 @@ class _Run:
             with rounded_linears(base):
                 self.rows = rows_of(base, self.prompts, self.answers, self.first, dtype)
             self.layers = Layers(base, self.first, self.adapter, dtype)
-        self.vocabulary = head.weight.detach().to(dtype), None if head.bias is None else head.bias.detach()
+        self.vocabulary = head.weight.detach().to(inputs_dtype(dtype)), None if head.bias is None else head.bias.detach()
         self.soft = self._soft(examples) if recipe.soften else None
         self.resting: set[int] = set()
         self.settles = False
+        self.moved: float | None = None
         self.schedule = Schedule(recipe if self.layers and self.preserved else replace(recipe, refit=0.0), len(examples))
 
     def _soft(self, examples: Sequence[Example]) -> list[Soft]:
@@ -177,7 +178,7 @@ class _Run:
         """After so many epochs of settling: is ordinary text left alone enough, and, where only the rest is finished now, what is known."""
         if self.schedule.settles_again(settled) and self._drift() <= self.recipe.calm:
             self.schedule.settling = settled
-        if self.schedule.finishes(settled) and self.schedule.finishing:
+        if self.schedule.finishes(settled) and self.schedule.goes_on(settled, all_known=False):
             self.resting = self._known()
 
     @torch.no_grad()
@@ -201,18 +202,22 @@ class _Run:
         moved, kept = self._drift(), [a.detach().clone() for a in self.adapter.a.values()]
         try:
             refit(self.layers, self.rows, self.preserved.ordinary, weight)
+            self.moved = None
             better = self._drift() <= moved
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # inputs of too different sizes
             better = False
         if not better:
+            self.moved = moved
             for a, before in zip(self.adapter.a.values(), kept, strict=True):
                 a.data.copy_(before)
 
     def _drift(self) -> float:
-        """How far ordinary text has been moved; see `Preserved.drift`."""
+        """How far ordinary text has been moved; see `Preserved.drift`. Measured once after a step."""
         assert self.layers is not None
         assert self.preserved is not None
-        return self.preserved.drift(self.layers)
+        if self.moved is None:
+            self.moved = self.preserved.drift(self.layers)
+        return self.moved
 
     def _batches(self, number: int) -> list[list[int]]:
         generator = torch.Generator().manual_seed(self.recipe.seed * 100_003 + number)
@@ -241,6 +246,7 @@ class _Run:
                 torch.autograd.backward([hidden], [gradient])
             torch.nn.utils.clip_grad_norm_(self.adapter.parameters, 1.0)
             self.optimizer.step()
+            self.moved = None
             self.optimizer.zero_grad(set_to_none=True)
         return seen.loss, seen.count, sum(bool(hits.all()) for hits in self._each(batch, seen.hits))
 

@@ -199,16 +199,23 @@ class BaseModel:
 
         `mask` (rows, tokens there and here) tells what is text. What is given may be changed; the caller holds `lock`.
         """
+        return self.read_through(cache, ids, mask, final=False)[0]
+
+    def read_through(self, cache: Any, ids: Tensor, mask: Tensor, *, final: bool = True) -> tuple[Any, Tensor]:
+        """The same, and what leaves the model on top: final normed states of all that is text, one row's behind the other's, (tokens, width).
+
+        Without `final` the states are none.
+        """
         from transformers import DynamicCache
 
         decoder, cache = self._decoding(), DynamicCache() if cache is None else cache
-        if decoder is None:
-            positions = (mask.cumsum(1) - 1)[:, mask.shape[1] - ids.shape[1] :]
-            with self.bare():
-                self.model.model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
-        else:
-            decoder.read(cache, ids, mask)
-        return cache
+        if decoder is not None:
+            return cache, decoder.read(cache, ids, mask, final)
+        own = mask[:, mask.shape[1] - ids.shape[1] :]
+        positions = (mask.cumsum(1) - 1)[:, -ids.shape[1] :]
+        with self.bare():
+            states = self.model.model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True).last_hidden_state
+        return cache, states[own > 0]
 
     def _decoding(self) -> Decoder | None:
         """What writes the steps out, where the architecture lets it."""
@@ -265,10 +272,13 @@ class BaseModel:
         return [a for a in out if a is not None]
 
     def complete(
-        self, prefix: str, prompts: Sequence[str], max_tokens: int, *, stop: str | None = "\n", batch: int = 64,
-        advance: Callable[[int], None] | None = None,
+        self, prefix: str, prompts: Sequence[str], max_tokens: int, *, stop: str | None = "\n", enough: str | None = None,
+        batch: int = 64, advance: Callable[[int], None] | None = None,
     ) -> list[str]:  # fmt: skip
-        """Greedy continuations of `prefix + prompt` for many prompts, up to an end token or `stop`; the prefix is computed once."""
+        """Greedy continuations of `prefix + prompt` for many prompts, up to an end token or `stop`; the prefix is computed once.
+
+        Where only what stands before a mark is wanted, `enough` is that mark: what comes behind it is not generated.
+        """
         first = [prompt.split("\n", 1)[0] for prompt in prompts]  # those that begin alike go together
         order = sorted(range(len(prompts)), key=lambda i: (len(first[i]), first[i], len(prompts[i])))
         out = [""] * len(prompts)
@@ -277,7 +287,7 @@ class BaseModel:
             shared = self.prefix(before)
             for at in range(0, len(order), batch):
                 rows = order[at : at + batch]
-                texts = continued(self, shared, len(before), [self.encode(prompts[i]) for i in rows], max_tokens, stop)
+                texts = continued(self, shared, len(before), [self.encode(prompts[i]) for i in rows], max_tokens, stop, enough)
                 for i, text in zip(rows, texts, strict=True):
                     out[i] = text
                 if advance:

@@ -68,8 +68,8 @@ class Decoder:
         if len(shapes) > 1:
             raise TypeError("layers of several shapes are not stepped here")
         ((self.width, scale),) = shapes
-        asking, known = int(config.num_attention_heads), int(config.num_key_value_heads)
-        self.scales = torch.tensor([scale] * asking + [1.0] * known)[:, None]
+        self.asking, self.known = int(config.num_attention_heads), int(config.num_key_value_heads)
+        self.scales = torch.tensor([scale] * self.asking + [1.0] * self.known)[:, None]
         self.halved_head: Halved | None = None
         self._changes: WeakKeyDictionary[Adapter, _Changes] = WeakKeyDictionary()
         """Of the adapters that were worn and are still resident."""
@@ -104,32 +104,35 @@ class Decoder:
         x = self.norm(x)
         return self.head(x) if self.halved_head is None else self.halved_head(x)
 
-    def read(self, cache: Any, ids: Tensor, mask: Tensor) -> None:
+    def read(self, cache: Any, ids: Tensor, mask: Tensor, final: bool = False) -> Tensor:
         """Put the keys and values of more tokens, (rows, tokens), behind those of a cache of transformers'; no adapter acts.
 
-        `mask` (rows, tokens there and here) tells what is text.
+        `mask` (rows, tokens there and here) tells what is text; what is none takes part in the attention alone. Gives the final
+        normed states of the text, one row's behind the other's, (tokens, width); none unless they are wanted.
         """
         rows, tokens = ids.shape
         there = mask.shape[1] - tokens
-        x = self.embed(ids).flatten(0, 1)
-        turns = self.turns(x, (mask.cumsum(1) - 1)[:, there:].clamp(min=0).flatten())
-        cos, sin = (one.view(rows, tokens, -1, self.width) for one in turns)
+        text = mask[:, there:].flatten().nonzero()[:, 0]
+        x = self.embed(ids.flatten()[text])
+        cos, sin = self.turns(x, (mask.cumsum(1) - 1)[:, there:].flatten()[text])
         seen = torch.ones(tokens, there + tokens, dtype=torch.bool).tril(there) & (mask[:, None, None] > 0)
         seen |= torch.eye(tokens, there + tokens, dtype=torch.bool).roll(there, 1)  # what is no text sees itself
         for number, layer in enumerate(self.layers):
             h = layer.before(x)
-            heads = layer.project(0, h).view(rows, tokens, -1, self.width)
-            moving, value = torch.split(heads, [cos.shape[2], heads.shape[2] - cos.shape[2]], 2)
-            turned = (moving * cos).addcmul_(moving.roll(self.width // 2, -1), sin)
-            query, key = torch.split(turned, [turned.shape[2] - value.shape[2], value.shape[2]], 2)
-            keys, values = cache.update(key.transpose(1, 2), value.transpose(1, 2), number)
-            if number + 1 == len(self.layers):
-                return
-            h = scaled_dot_product_attention(query.transpose(1, 2), keys, values, seen, scale=1.0, enable_gqa=True)
-            x.add_(layer.project(1, h.transpose(1, 2).reshape(rows * tokens, -1)))
+            heads = layer.project(0, h).view(len(x), self.asking + 2 * self.known, self.width)
+            moving = heads[:, : self.asking + self.known]
+            moving.copy_((moving * cos).addcmul_(moving.roll(self.width // 2, -1), sin))
+            placed = heads.new_zeros(rows * tokens, *heads.shape[1:]).index_copy_(0, text, heads).view(rows, tokens, -1, self.width).transpose(1, 2)
+            query, key, value = torch.split(placed, [self.asking, self.known, self.known], 1)
+            keys, values = cache.update(key, value, number)
+            if number + 1 == len(self.layers) and not final:
+                return x.narrow(0, 0, 0)
+            h = scaled_dot_product_attention(query, keys, values, seen, scale=1.0, enable_gqa=True)
+            x.add_(layer.project(1, h.transpose(1, 2).reshape(rows * tokens, -1).index_select(0, text)))
             h = layer.between(x)
             gate, up = layer.project(2, h).chunk(2, 1)
             x.add_(layer.project(3, layer.act(gate).mul_(up)))
+        return self.norm(x)  # type: ignore[no-any-return]
 
     def steps(self, cache: Any, mask: Tensor, room: int, worn: Adapter | None, twins: bool) -> LeanSteps:
         """Rows behind a cache of transformers' with `room` for further tokens, changed by the adapter that is worn; see `Steps`."""

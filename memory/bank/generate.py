@@ -42,10 +42,12 @@ class Spoken:
     """Without; the same where none is on."""
 
 
-def continued(base: BaseModel, cache: Any, prefix: int, rows: Sequence[list[int]], max_tokens: int, stop: str | None) -> list[str]:
+def continued(
+    base: BaseModel, cache: Any, prefix: int, rows: Sequence[list[int]], max_tokens: int, stop: str | None, enough: str | None = None
+) -> list[str]:  # fmt: skip
     """Continuations of rows of token ids behind a cache of `prefix` tokens, which is not changed; the caller holds `base.lock`.
 
-    What rows have in common at their beginning is read once.
+    What rows have in common at their beginning is read once. A text ends before `stop`; nothing is generated behind a token with `enough` in it.
     """
     heads, which = _beginnings(rows)
     cache, mask = behind(base, _for_rows(cache, len(heads)), torch.ones(len(heads), prefix, dtype=torch.long), heads)
@@ -62,7 +64,7 @@ def continued(base: BaseModel, cache: Any, prefix: int, rows: Sequence[list[int]
         for row, token in zip(going, chosen.tolist(), strict=True):
             if row not in ended:
                 generated[row].append(token)
-                if _ends(base, token, stop):
+                if _ends(base, token, stop, enough):
                     ended.add(row)
         on = [at for at, row in enumerate(going) if row not in ended]
         if not on or number + 1 == max_tokens:
@@ -114,17 +116,22 @@ def weighed(base: BaseModel, cache: Any, prompt: Sequence[int], answers: Sequenc
 
     Cache and prompt are gone through once; the caller holds `base.lock`.
     """
-    read = base.model(torch.tensor([list(prompt)]), past_key_values=_for_rows(cache, 1), use_cache=True, logits_to_keep=1)
-    first = torch.log_softmax(read.logits[0, -1].float(), -1)
-    behind = read.past_key_values
-    behind.batch_repeat_interleave(len(answers))
-    width = max(map(len, answers))
-    ids = torch.tensor([[*answer, *[0] * (width - len(answer))] for answer in answers])
-    hidden = base.model.model(ids, past_key_values=behind, use_cache=True).last_hidden_state
-    before = torch.cat([row[: len(answer) - 1] for row, answer in zip(hidden, answers, strict=True)])
-    likely, _ = likelihoods(base.model.lm_head, before, [token for answer in answers for token in answer[1:]])
-    rest = torch.split(likely, [len(answer) - 1 for answer in answers])
-    return [float(first[answer[0]]) + float(its.sum()) for answer, its in zip(answers, rest, strict=True)]
+    cache, states = base.read_through(*_further(_for_rows(cache, 1), [prompt]))
+    cache.batch_repeat_interleave(len(answers))
+    first, rows = states[-1:], [list(answer[:-1]) for answer in answers]
+    if any(rows):
+        _, states = base.read_through(*_further(cache, rows))
+    each = torch.split(states, [len(row) for row in rows]) if any(rows) else [states[:0]] * len(rows)
+    before = torch.cat([part for its in each for part in (first, its)])
+    likely, _ = likelihoods(base.model.lm_head, before, [token for answer in answers for token in answer])
+    return [float(its.sum()) for its in torch.split(likely, [len(answer) for answer in answers])]
+
+
+def _further(cache: Any, rows: Sequence[Sequence[int]]) -> tuple[Any, Tensor, Tensor]:
+    """Rows of token ids behind a cache of as many that are all text, as `BaseModel.read_through` takes them."""
+    there = 0 if cache is None else cache.get_seq_length()
+    ids, own = _padded(rows)
+    return cache, ids, torch.cat([torch.ones(len(rows), there, dtype=torch.long), own], 1)
 
 
 def spoken(
@@ -240,5 +247,8 @@ def last(ids: Tensor) -> Tensor:
     return torch.arange(ids.shape[1]).expand_as(ids) == ids.shape[1] - 1
 
 
-def _ends(base: BaseModel, token: int, stop: str | None) -> bool:
-    return token in base.end_ids or bool(stop and stop in base.tokenizer.decode([token]))
+def _ends(base: BaseModel, token: int, *marks: str | None) -> bool:
+    if token in base.end_ids:
+        return True
+    said = base.tokenizer.decode([token])
+    return any(mark in said for mark in marks if mark)

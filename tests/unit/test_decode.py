@@ -106,6 +106,32 @@ def test_what_rows_share_is_read_once(tiny_folders: tuple[Path, Path], monkeypat
     assert len(read) == 1
 
 
+@pytest.mark.parametrize("architecture", ["Llama", "Qwen3"])
+def test_answers_are_weighed_together_as_each_would_be_alone(tiny_folders: tuple[Path, Path], architecture: str) -> None:
+    base = made(tiny_folders, architecture)
+    prompt, answers = "Note: my sister Ines lives in Porto.\nQuestion:", ["Who lives in Porto?", "Where?", "Where does my sister Ines live now?", "a"]
+    for prefix in ("", "Some notes:\n"):
+        for worn in (None, adapter(base)):  # a module that is on does not weigh
+            with base.wearing(worn) if worn else base.lock:
+                found = base.weigh(prefix, prompt, answers)
+            for answer, total in zip(answers, found, strict=True):
+                before, said = base.encode(prefix) + base.encode(prompt), base.encode(f" {answer}\n")
+                with torch.no_grad(), base.bare():
+                    likely = base.model(torch.tensor([before + said])).logits[0].log_softmax(-1)
+                wanted = sum(float(likely[len(before) + at - 1, token]) for at, token in enumerate(said))
+                assert total == pytest.approx(wanted, rel=1e-4)
+
+
+def test_nothing_is_generated_behind_what_is_enough(tiny_folders: tuple[Path, Path]) -> None:
+    base = made(tiny_folders)
+    prompts = ["Who is", "Where does my sister", "x"]
+    whole = base.complete("Question: ", prompts, 12, stop=None)
+    mark = next(word for word in whole[1].split()[1:] if len(word) > 2)[:2]
+    for text, wanted in zip(base.complete("Question: ", prompts, 12, stop=None, enough=mark), whole, strict=True):
+        assert text == wanted if mark not in wanted else wanted.startswith(text) and mark in text
+        assert len(text) < len(wanted) or mark not in wanted
+
+
 @pytest.mark.parametrize("words", [700, 1024, 1300])
 def test_a_vocabulary_in_blocks_gives_what_it_gives_whole(words: int) -> None:
     generator = torch.Generator().manual_seed(words)

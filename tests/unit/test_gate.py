@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from engrain.consolidation import harm
 from engrain.consolidation.gate import Thresholds, Verdict, judge
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Example, train
+from engrain.memory.bank.base import BaseModel
 from engrain.memory.memory import Memory
 from engrain.memory.nearness import Nearness
 from engrain.memory.schema import Probe, ProbeKind
@@ -116,6 +118,21 @@ def test_a_module_that_answers_questions_about_other_facts_is_rejected(told: Mem
     assert found.neighbouring < 0.9
     assert "of questions about other facts" in found.reasons[0]
     assert verdict(told, RIGHT, replace(BOUNDS, neighbouring=0.9), OTHERS).neighbouring == 1.0
+
+
+def test_the_base_model_is_measured_once(tiny_folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(cache: Path) -> BaseModel:
+        return BaseModel.load(tiny_folders[0], "tiny", "a" * 64, cache=cache)
+
+    found = harm.unharmed(opened(tmp_path))
+    (tmp_path / "file").touch()
+    assert harm.unharmed(opened(tmp_path / "file")) == pytest.approx(found), "nothing can be kept there"
+    monkeypatch.setattr(harm, "perplexity", lambda _: pytest.fail("it was there"))
+    assert harm.unharmed(opened(tmp_path)) == found
+    monkeypatch.setattr(harm, "PROSE", harm.PROSE[:1])
+    monkeypatch.setattr(harm, "perplexity", lambda _: 7.0)
+    assert harm.unharmed(opened(tmp_path))[0] == 7.0, "of other texts"
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_what_the_base_model_knew_must_be_left(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from engrain.consolidation.train import ordinary
 from engrain.consolidation.train.layers import Layers
-from engrain.consolidation.train.lower import lower_states, rows_of
+from engrain.consolidation.train.lower import rows_of
 from engrain.consolidation.train.ordinary import is_written, ordinary_text, written
 from engrain.consolidation.train.preserve import Preserved
 from engrain.consolidation.train.recipe import Recipe
@@ -56,15 +56,16 @@ def test_ordinary_text_is_made_once_for_a_base_model(
     made = ordinary_text(opened("a" * 64), 1, told.append)
     assert told == sorted(told)
     assert (len(told) > 40, told[-1]) == (True, 1.0)
-    assert [len(text) for text in made.texts] == [49] * 5, "a line break, and what the model wrote"
+    assert made.states.shape[:2] == (5, 49), "a line break, and what the model wrote"
     assert is_written(opened("a" * 64), 1)
     assert not is_written(opened("b" * 64), 1)
     monkeypatch.setattr(ordinary, "written", lambda *_: pytest.fail("it was there"))
     again = ordinary_text(opened("a" * 64), 1)
-    assert again.texts == made.texts
-    layer, states = base.layers[1], torch.stack(lower_states(base, made.texts, 1))
+    assert torch.equal(again.states, made.states)
     with torch.no_grad():
-        given = layer.input_layernorm(states).flatten(0, 1)
+        given = base.layers[1].input_layernorm(made.states).flatten(0, 1)
+        left = base.model.model(torch.tensor(made.texts)).last_hidden_state
+    assert torch.allclose(again.targets, left, atol=0.02 * float(left.abs().max())), "what the layers make of it"
     wanted = given.T @ given / len(given)
     assert float((again.moments(0)[0] - wanted).norm() / wanted.norm()) < 0.01
     assert not list(tmp_path.rglob("*.part"))

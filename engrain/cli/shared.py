@@ -73,7 +73,9 @@ def ready(memory: Memory) -> Memory:
 
 
 def prepare(base: BaseModel, settings: Settings, advance: Advance) -> None:
-    """Let the memory model write its ordinary text now, unless it is there: the first training would begin with that."""
+    """Let the memory model write its ordinary text now, and measure what a module must leave alone, unless that was done before: the first
+    consolidation would take longer."""
+    from engrain.consolidation.harm import unharmed
     from engrain.consolidation.job import recipe_of
     from engrain.consolidation.train.ordinary import is_written, ordinary_text
     from engrain.consolidation.train.trainer import first_adapted
@@ -82,6 +84,7 @@ def prepare(base: BaseModel, settings: Settings, advance: Advance) -> None:
     first = first_adapted(base, recipe)
     if recipe.locality and not is_written(base, first):
         ordinary_text(base, first, partial(advance, "ordinary text, once"))
+    unharmed(base)
 
 
 def consolidate_once(settings: Settings, owner: str, quiet: bool = False, task: Task = "consolidate") -> Outcome:

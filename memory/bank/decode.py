@@ -126,7 +126,7 @@ class Decoder:
             query, key, value = torch.split(placed, [self.asking, self.known, self.known], 1)
             keys, values = cache.update(key, value, number)
             if number + 1 == len(self.layers) and not final:
-                return x.narrow(0, 0, 0)
+                return x.narrow(0, 0, 0)  # type: ignore[no-any-return]
             h = scaled_dot_product_attention(query, keys, values, seen, scale=1.0, enable_gqa=True)
             x.add_(layer.project(1, h.transpose(1, 2).reshape(rows * tokens, -1).index_select(0, text)))
             h = layer.between(x)

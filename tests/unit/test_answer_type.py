@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engrain.consolidation.distil import Source, _Asked, _of_its_kind
+from engrain.consolidation.distil import Source, _Asked, _is_about
 from engrain.evals.tasks.told import told
 from engrain.memory.akin import akin
 from engrain.memory.answer_type import answer_type, fits
@@ -162,7 +162,7 @@ def test_what_a_fact_says_is_of_its_kind_whatever_the_words() -> None:
     ],
 )
 def test_a_written_question_must_ask_for_what_the_grammar_sees(said: str, question: str, answer: str, kept: bool) -> None:
-    assert _of_its_kind(Source(1, said, said, "user"), _Asked(0, question, answer)) == kept
+    assert _is_about(Source(1, said, said, "user"), _Asked(0, question, answer)) == kept
 
 
 @pytest.mark.parametrize(

@@ -158,7 +158,7 @@ def test_what_a_fact_says_is_of_its_kind_whatever_the_words() -> None:
         ("Our kitchen is painted mustard yellow.", "What colour is our kitchen?", "mustard yellow", True),
         ("We moved into a small house in Leith.", "Who moved into a house?", "Leith", False),
         ("We moved into a small house in Leith.", "What is the name of the house?", "Leith", False),
-        ("We moved into a small house in Leith.", "Which town did we move to?", "Leith", True),
+        ("We moved into a small house in Leith.", "Which town is our small house in?", "Leith", True),
     ],
 )
 def test_a_written_question_must_ask_for_what_the_grammar_sees(said: str, question: str, answer: str, kept: bool) -> None:

@@ -121,8 +121,12 @@ def _again(text: str) -> set[str]:
 
 def vouching(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
     """The facts that hold what the answer says, the closest first, as far as it is the part that was asked for, of whom was asked about."""
-    found = supporting(question, answer, facts)
-    return [fact for fact in found if fills(question, answer, fact) and not _about_another(question, fact, facts)]
+    return [fact for fact in says_of(question, answer, facts) if fills(question, answer, fact)]
+
+
+def says_of(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
+    """The facts that hold what the answer says, the closest first, of whom was asked about, whatever part it is."""
+    return [fact for fact in supporting(question, answer, facts) if not _about_another(question, fact, facts)]
 
 
 def _about_another(question: str, fact: Fact, facts: Sequence[Fact]) -> bool:

@@ -70,6 +70,22 @@ def test_what_the_base_model_finds_unlikely_is_not_told() -> None:
     assert part(Finds({"my uncle": -12.0}), "Who sold me the canoe?", CANOE) is None
 
 
+@pytest.mark.parametrize(
+    ("question", "said", "meant", "told"),
+    [
+        ("What's the name of my blood pressure tablet?", "The GP has put me on losartan for my blood pressure.", "losartan", "Losartan"),
+        ("What did the scales say for Bishop?", "Bishop weighs 1.9 kilos.", "1.9 kilos", "1.9 kilos"),
+    ],
+)
+def test_what_grammar_would_ask_for_otherwise_is_told_where_it_is_much_likelier(question: str, said: str, meant: str, told: str) -> None:
+    found = part(Finds({meant: -1.0}), question, said)
+    assert found is not None
+    assert found.text == told
+    assert part(Finds({meant: -6.0}), question, said) is None
+    asked = part(Finds({meant: -6.0}), "What has the GP put me on?" if meant == "losartan" else "How much does Bishop weigh?", said)
+    assert asked is not None, "what is asked for as grammar would"
+
+
 def test_answers_are_weighed_as_one_after_the_other(memory: Memory) -> None:
     base, answers = memory.base, ["Porto", "a green Skoda Fabia", "on 14 March"]
     prompt = reading(["My sister Ines lives in Porto."], "Where does Ines live?")

@@ -68,6 +68,16 @@ def test_an_answer_of_another_kind_is_not_taught_where_the_models_judge(memory: 
     assert "When did my sister move to Porto?" in judged
 
 
+def test_the_base_model_is_not_asked_for_questions_that_no_part_could_answer(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    said, begun = "My sister moved to Porto in March.", []
+    monkeypatch.setattr(memory.base, "complete", lambda _, prompts, *a, **k: begun.extend(prompts) or ["?"] * len(prompts))
+    SelfDistiller(memory.base, memory.embedder).probes([Source(1, said, said, "user")])
+    stems = {part: {p.rsplit(" ", 1)[1] for p in begun if f"Answer: {part}\n" in p} for part in ("to Porto", "in March")}
+    assert {"Where", "What", "Which"} <= stems["to Porto"]
+    assert "When" not in stems["to Porto"]
+    assert {"When", "What", "Which"} == stems["in March"]
+
+
 def test_other_words_that_are_not_expected_are_not_taught(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     said = "My car insurance runs out in May."
     weighed: list[str] = []

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,9 +16,19 @@ from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Epoch, train
 from engrain.evals.bench.cases import Case
 from engrain.memory.bank.base import BaseModel
+from engrain.memory.halved import Halved
 
 _TOLD = 12
 """Operations that are named one by one."""
+
+
+def _halved_flops(x: Sequence[int], _: object, *, out_shape: Sequence[int], **__: object) -> int:
+    """Of a product with a weight that is rounded to float16, which the counter does not know."""
+    return 2 * math.prod(out_shape) * x[-1]
+
+
+COUNTED = {torch.ops.quantized.linear_dynamic_fp16: _halved_flops}
+"""What PyTorch's counter must be told of."""
 
 
 def cost_of_a_step(case: Case, base: BaseModel, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -31,9 +45,11 @@ def cost_of_a_step(case: Case, base: BaseModel, recipe: dict[str, Any]) -> dict[
     plain: list[Epoch] = []
     train(base, case.trained, short, on_epoch=plain.append)
     counted: list[int] = []
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter:
         train(base, case.trained, short, on_epoch=lambda _: counted.append(counter.get_total_flops()))
     peaks = {str(dtype).removeprefix("torch."): matmul_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    with suppress(RuntimeError):  # a processor without them
+        peaks["float16 weights"] = halved_peak()
     rate = (counted[-1] - counted[-2]) / plain[-1].seconds
     return {
         "flops_share_of_peak": round(rate / max(peaks.values()), 3), "gflops": round(rate / 1e9, 1),
@@ -61,13 +77,22 @@ def peak_rss() -> int:
 def matmul_peak(dtype: torch.dtype, seconds: float = 2.0) -> float:
     """Floating-point operations a second of square matrix products, the best of several sizes and tries; a size that takes longer
     than `seconds` is the last: some processors multiply bfloat16 without any help."""
+    return _peak(lambda a, b: partial(torch.mm, a.to(dtype), b.to(dtype)), seconds)
+
+
+def halved_peak(seconds: float = 2.0) -> float:
+    """The same with one of the two rounded to float16, see `Halved`."""
+    return _peak(lambda a, b: partial(Halved(b, None), a), seconds)
+
+
+def _peak(product: Callable[[torch.Tensor, torch.Tensor], Callable[[], object]], seconds: float) -> float:
     best = 0.0
     for size in (512, 1024, 2048):
-        a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+        multiply = product(torch.randn(size, size), torch.randn(size, size))
         began = time.perf_counter()
         for _ in range(8):
             started = time.perf_counter()
-            torch.mm(a, b)
+            multiply()
             best = max(best, 2 * size**3 / (time.perf_counter() - started))
             if time.perf_counter() - began > seconds:
                 return best

@@ -9,14 +9,16 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from engrain.errors import InputError
 from engrain.evals.bench import capacity, chat, compact, distil, read, route, write
 from engrain.evals.bench.cases import case_of
 from engrain.evals.bench.contenders import METHODS, Attempt, surprise
-from engrain.evals.bench.cost import cost_of_a_step
+from engrain.evals.bench.cost import COUNTED, cost_of_a_step, halved_peak, matmul_peak
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.catalog import ModelFolder
+from engrain.memory.halved import Halved
 from engrain.memory.memory import Memory
 from tests.conftest import RECIPE, MakeSettings
 
@@ -73,6 +75,20 @@ def test_a_step_is_counted_of_a_case_that_takes_more_epochs(tiny_folders: tuple[
     assert list(spent.values()) == sorted(spent.values(), reverse=True)
     assert sum(spent.values()) <= 1.001
     assert set(found["peak_rss_mb_by_stage"]) == {"model loaded", "prepared, one epoch", "settled"}
+
+
+def test_products_with_weights_in_float16_count_as_others_do() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    weight, x = torch.randn(30, 20), torch.randn(7, 20)
+    halved = Halved(weight, None)
+    counts = []
+    for product in (halved, lambda x: x @ weight.t()):
+        with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter:
+            product(x)
+        counts.append(counter.get_total_flops())
+    assert counts == [2 * 7 * 20 * 30] * 2
+    assert 0 < halved_peak() < 10 * matmul_peak(torch.float32)
 
 
 def test_a_contender_runs_again_only_where_more_time_could_change_something(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

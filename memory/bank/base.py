@@ -48,9 +48,9 @@ class BaseModel:
     """
 
     def __init__(self, model: Any, tokenizer: Any, name: str, sha256: str, *, halved: bool = False, cache: Path | None = None) -> None:
-        """With `halved`, questions are read and tokens generated with weights rounded to float16 where the processor can.
+        """With `halved`, questions are read, tokens generated and parts of facts weighed with weights rounded to float16 where the processor can.
 
-        What is scored or trained is not. `cache` is a folder for what is made of a model once; without, it is made in every process.
+        What the gate scores is not. `cache` is a folder for what is made of a model once; without, it is made in every process.
         """
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer

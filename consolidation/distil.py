@@ -20,7 +20,7 @@ from typing import Protocol
 import numpy as np
 
 from engrain.consolidation.asked_for import asked_for
-from engrain.consolidation.expected import Weighed, as_expected, expected
+from engrain.consolidation.expected import as_expected, expected
 from engrain.consolidation.question_words import named_kinds
 from engrain.consolidation.unknowns import QUESTIONS
 from engrain.memory import voice
@@ -174,7 +174,6 @@ class SelfDistiller:
         """Unknown probes trained, as a share of all trained ones; `_STRANGE` more are held out for the gate."""
         self.counts: Counter[str] = Counter()
         """How many questions the model has `written`, and how many `survived` the round trip."""
-        self._weighed: Weighed = {}
 
     def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None] = lambda *_: None) -> list[Draft]:
         """See `Distiller`."""
@@ -205,7 +204,7 @@ class SelfDistiller:
             return found
         found = [found[i] for i in asked_for(self.embedder, [(cue.question, cue.answer) for cue in found])]
         asked = [(cue.question, voice.part(cue.answer, source.speaker)) for cue in found]
-        return [found[i] for i in expected(self.base, source.asked, asked, _LEAST, self._weighed)]
+        return [found[i] for i in expected(self.base, source.asked, asked, _LEAST)]
 
     def _phrasings(self, source: Source, found: Sequence[Cue], written: list[Draft], taken: set[str]) -> list[Draft]:
         """Cues and what the model wrote, filled up to `_PHRASINGS` with further forms of the cues in a random order, and some of the cues
@@ -223,7 +222,7 @@ class SelfDistiller:
         sound: list[tuple[str, str, str]] = []
         while reworded and (missing := _OTHER_WORDS - len(sound)):
             some, reworded = reworded[:missing], reworded[missing:]
-            sound += [some[i] for i in as_expected(self.base, source.asked, some, self._weighed)] if self.writes else some
+            sound += [some[i] for i in as_expected(self.base, source.asked, some)] if self.writes else some
         drafts += further[:wanted] + [Draft(source.fact_id, ProbeKind.PARAPHRASE, other, answer) for _, other, answer in sound]
         return list({draft.question.lower(): draft for draft in drafts}.values())
 
@@ -396,14 +395,17 @@ def _survives(source: Source, ask: _Asked, answer: str) -> bool:
 
 
 def _is_about(source: Source, ask: _Asked) -> bool:
-    """Whether a question is one about the fact, and asks for the kind of answer that the fact's grammar sees in what it is to ask for: not
-    *Who stole it?* for a place."""
-    words = content_words(ask.question.replace("'s", ""))
-    if not set(voice.words(ask.question)) & set(content_words(source.asked)) or set(content_words(ask.answer)) <= set(words):
+    """Whether a question has a word of the fact, names nothing that it does not, and asks for the part that it is meant to ask for."""
+    if not set(voice.words(ask.question)) & set(content_words(source.asked)):
         return False
-    if not _of_its_kind(source, ask.question, ask.answer) or not fills(ask.question, ask.answer, source):
+    return _asks_for_it(source, ask) and not strangers(ask.question, [source])
+
+
+def _asks_for_it(source: Source, ask: _Asked) -> bool:
+    """Whether a question asks for the kind of answer that the fact's grammar sees in its part, and says it not: not *Who stole it?* of a place."""
+    if set(content_words(ask.answer)) <= set(content_words(ask.question.replace("'s", ""))):
         return False
-    return not strangers(ask.question, [source])
+    return _of_its_kind(source, ask.question, ask.answer) and fills(ask.question, ask.answer, source)
 
 
 def _of_its_kind(source: Source, question: str, answer: str) -> bool:

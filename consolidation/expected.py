@@ -20,38 +20,26 @@ FARTHER = 12.0
 """Nats by which a question in other words may be less likely than in its own: of 110, those that were farther off were hardly ever sound."""
 
 
-Weighed = dict[tuple[str, str, str], tuple[float, int]]
-"""Of what was said, a question and its answer: the sum of log-probabilities, and the tokens."""
-
-
-def expected(base: BaseModel, said: str, asked: Sequence[tuple[str, str]], least: int = 0, weighed: Weighed | None = None) -> list[int]:
-    """The places of those questions with answers that are not too unlikely behind what was said, in their order; the likeliest `least` anyway.
-
-    What is in `weighed` is not weighed again, and what is weighed comes into it.
-    """
+def expected(base: BaseModel, said: str, asked: Sequence[tuple[str, str]], least: int = 0) -> list[int]:
+    """The places of those questions with answers that are not too unlikely behind what was said, in their order; the likeliest `least` anyway."""
     if len(asked) <= least:
         return list(range(len(asked)))
-    means = np.array([total / tokens for total, tokens in _weighed(base, said, asked, weighed)])
+    means = np.array([total / tokens for total, tokens in _weighed(base, said, asked)])
     likeliest = set(np.argsort(-means, kind="stable")[:least].tolist())
     return [place for place, mean in enumerate(means) if mean >= UNLIKELY or place in likeliest]
 
 
-def as_expected(base: BaseModel, said: str, reworded: Sequence[tuple[str, str, str]], weighed: Weighed | None = None) -> list[int]:
-    """The places of those (question, other words, answer) in which the other words are not much less likely than the question.
-
-    `weighed` is as for `expected`.
-    """
+def as_expected(base: BaseModel, said: str, reworded: Sequence[tuple[str, str, str]]) -> list[int]:
+    """The places of those (question, other words, answer) in which the other words are not much less likely than the question."""
     every = list(dict.fromkeys((question, answer) for one in reworded for question, answer in ((one[0], one[2]), (one[1], one[2]))))
-    sums = {asked: total for asked, (total, _) in zip(every, _weighed(base, said, every, weighed), strict=True)}
+    sums = {asked: total for asked, (total, _) in zip(every, _weighed(base, said, every), strict=True)}
     return [place for place, (question, other, answer) in enumerate(reworded) if sums[other, answer] >= sums[question, answer] - FARTHER]
 
 
-def _weighed(base: BaseModel, said: str, asked: Sequence[tuple[str, str]], weighed: Weighed | None) -> list[tuple[float, int]]:
-    """Of each question with its answer behind what was said."""
-    weighed = {} if weighed is None else weighed
-    missing = [one for one in asked if (said, *one) not in weighed]
-    ends = [f"{question}\nAnswer: {answer}" for question, answer in missing]
-    sums = base.weigh("", f"Note: {said}\n\nQuestion:", ends) if ends else []
-    for one, end, total in zip(missing, ends, sums, strict=True):
-        weighed[said, *one] = total, base.count(f" {end}\n")
-    return [weighed[said, *one] for one in asked]
+def _weighed(base: BaseModel, said: str, asked: Sequence[tuple[str, str]]) -> list[tuple[float, int]]:
+    """(the sum of log-probabilities, the tokens) of each question with its answer behind what was said."""
+    if not asked:
+        return []
+    ends = [f"{question}\nAnswer: {answer}" for question, answer in asked]
+    sums = base.weigh("", f"Note: {said}\n\nQuestion:", ends)
+    return [(total, base.count(f" {end}\n")) for total, end in zip(sums, ends, strict=True)]

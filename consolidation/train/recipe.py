@@ -42,7 +42,7 @@ class Recipe:
     """It settles so many times at most, from the update fitted anew with twice the weight of the time before; once where nothing is fitted."""
     calm: float = 9e-4
     """It does not settle again where final states on ordinary text are no farther from the base model's, squared and relative to their size: between
-    6e-4 and 1.2e-3, which told as much rightly and did no more harm (`evals/studies/settling`) in a quarter less of training."""
+    6e-4 and 1.2e-3, which told as much rightly and did no more harm (`evals/studies/settling`)."""
     finish: int = 3
     """Epochs at most behind those, each of the examples that are not known when all are looked at before it; none without `rest`."""
     settle_rate: float = 0.1

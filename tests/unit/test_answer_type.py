@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engrain.consolidation.distil import Source, _Asked, _is_about
+from engrain.consolidation.distil import Source, _Asked, _asks_for_it
 from engrain.evals.tasks.told import told
 from engrain.memory.akin import akin
 from engrain.memory.answer_type import answer_type, fits
@@ -158,11 +158,11 @@ def test_what_a_fact_says_is_of_its_kind_whatever_the_words() -> None:
         ("Our kitchen is painted mustard yellow.", "What colour is our kitchen?", "mustard yellow", True),
         ("We moved into a small house in Leith.", "Who moved into a house?", "Leith", False),
         ("We moved into a small house in Leith.", "What is the name of the house?", "Leith", False),
-        ("We moved into a small house in Leith.", "Which town is our small house in?", "Leith", True),
+        ("We moved into a small house in Leith.", "Which town did we move to?", "Leith", True),
     ],
 )
 def test_a_written_question_must_ask_for_what_the_grammar_sees(said: str, question: str, answer: str, kept: bool) -> None:
-    assert _is_about(Source(1, said, said, "user"), _Asked(0, question, answer)) == kept
+    assert _asks_for_it(Source(1, said, said, "user"), _Asked(0, question, answer)) == kept
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 
 from lemminflect import getAllLemmas
@@ -52,11 +52,22 @@ class _Template:
     """A question with slots."""
 
     text: str
-    pattern: re.Pattern[str]
+    shape: str
+    """The regular expression of what it matches."""
+    words: str
+    """The longest of what stands between its slots."""
     letters: frozenset[str]
     """Of its slots."""
     general: bool
     """Whether it may ask for something else, too."""
+
+    def match(self, question: str) -> re.Match[str] | None:
+        """What of a question stands in its slots; five hundred expressions are not compiled before they may match."""
+        return self._pattern.fullmatch(question) if self.words in question else None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(self.shape)
 
 
 def other_words(question: str, sure: bool = False) -> list[str]:
@@ -84,7 +95,7 @@ def _framed(question: str, sure: bool) -> list[str]:
     out = []
     for frame in _frames():
         for template in frame:
-            match = None if sure and template.general else template.pattern.fullmatch(asked)
+            match = None if sure and template.general else template.match(asked)
             slots = _filled(match) if match else None
             if slots is not None:
                 others = [other for other in frame if other is not template and other.letters <= set(slots) and _keeps(template, other, slots)]
@@ -211,8 +222,10 @@ def _template(line: str) -> _Template:
         seen[letter] = seen.get(letter, 0) + 1
         return f"(?P<{letter}{seen[letter]}>{_SLOTS[letter]})"
 
-    pattern = re.sub(r"\b[SOPTNX]\b", slot, re.escape(_singular(text)[0]).replace(r"\ ", " "))
-    return _Template(text, re.compile(re.sub(r"^(?:What|Which)\b", "(?:What|Which)", pattern)), frozenset(seen), text != line)
+    singular = _singular(text)[0]
+    words = max(re.split(r"\b[SOPTNX]\b", re.sub(r"^(?:What|Which)\b", "", singular)), key=len)
+    shape = re.sub(r"\b[SOPTNX]\b", slot, re.escape(singular).replace(r"\ ", " "))
+    return _Template(text, re.sub(r"^(?:What|Which)\b", "(?:What|Which)", shape), words, frozenset(seen), text != line)
 
 
 @lru_cache(maxsize=1)

@@ -464,7 +464,7 @@ def test_edits_ask_for_the_new_fact_prefer_it_to_the_old_and_leave_others_alone(
     assert [d.id for d in data.documents] == ["one"]
 
 
-STRANGERS = ["told-blind", "told-second", "told-third", "told-fourth", "told-fifth", "told-sixth"]
+STRANGERS = ["told-blind", "told-second", "told-third", "told-fourth", "told-fifth", "told-sixth", "told-seventh"]
 TAUGHT = ["told-third-taught", "told-fifth-taught", "told-sixth-taught"]
 
 

@@ -8,8 +8,8 @@ questions that nothing answers, half of them about people and things that were s
 understand; `unseen.jsonl`, thirty with thirty, showed more. `fresh.jsonl` is thirty again, with thirty questions that nothing answers,
 written after the grammar was mended and before it was tried on them.
 
-`blind`, `second`, `third`, `fourth`, `fifth` and `sixth` are forty facts, eighty questions and forty that nothing answers each, by language
-models that had seen nothing of engrain. Each was asked once before anybody looked at it. `third_taught.jsonl`, `fifth_taught.jsonl` and
+`blind`, `second`, `third`, `fourth`, `fifth`, `sixth` and `seventh` are forty facts, eighty questions and forty that nothing answers each, by
+language models that had seen nothing of engrain. Each was asked once before anybody looked at it. `third_taught.jsonl`, `fifth_taught.jsonl` and
 `sixth_taught.jsonl` are what yet others taught of these who saw what was said and none of the questions; where they hit upon one of these it
 is left out.
 
@@ -122,4 +122,5 @@ TOLD = (
     _taught("fifth"),
     Told("told-sixth", "forty more by such a one, clipped and rambling; looked at since", of="sixth", never="sixth_never"),
     _taught("sixth"),
+    Told("told-seventh", "forty more by such a one, in whole sentences; nobody has looked at it", of="seventh", never="seventh_never"),
 )

@@ -16,7 +16,7 @@ from sqlmodel import Session as DbSession
 from sqlmodel import col, select, update
 
 from engrain.errors import ModuleError, NotFoundError
-from engrain.memory.schema import Fact, Job, JobState, Module, ModuleFact, ModuleState, Revision
+from engrain.memory.schema import Job, JobState, Module, ModuleFact, ModuleState, Revision
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
@@ -135,13 +135,6 @@ def fact_ids_of(db: DbSession, owner: str, module_ids: Sequence[str]) -> list[in
     """The facts in some modules."""
     query = select(ModuleFact.fact_id).where(ModuleFact.owner == owner, col(ModuleFact.module_id).in_(module_ids))
     return sorted(set(db.exec(query)))
-
-
-def holder(db: DbSession, fact: Fact, base_sha256: str) -> Module | None:
-    """The live module of a base model that a fact is in."""
-    query = select(Module).join(ModuleFact, col(ModuleFact.module_id) == col(Module.id))
-    live = query.where(Module.owner == fact.owner, Module.state == ModuleState.LIVE, Module.base_sha256 == base_sha256)
-    return db.exec(live.where(ModuleFact.owner == fact.owner, ModuleFact.fact_id == fact.id)).first()
 
 
 def live_ids(db: DbSession, owner: str, base_sha256: str) -> list[str]:

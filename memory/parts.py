@@ -38,12 +38,6 @@ asked for, and a part that grammar asks for with another kind of question. Where
 _STEEPNESS, _MIDDLE = 0.49, -10.3
 """Of the logistic curve from log-probability to share of right answers (Platt, 1999), fitted to 269 answers of `told-fresh`,
 `told-unseen`, `told-blind` and `told-second`."""
-_BY_TEXT, _BY_MODULE, _LEVEL = 0.138, 0.347, 2.80
-"""The same where a module gave its opinion: how steep by either, and where both are zero. Fitted to 277 answers of `told`, `told-fifth` and
-`told-sixth`; on `told-seventh`, to which it was not, the squared error (Brier score) is 0.19 where the curve above has 0.23."""
-_STANDS = 0.5
-"""Least confidence of a part on which a module gave its opinion. With it 249 of the 440 questions of those four sets are answered rightly by a
-part, 42 wrongly, and 20 of 180 that nothing answers; without, 259, 53 and 24."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +45,10 @@ class Part:
     """A part of a fact, as the memory tells it."""
 
     text: str
-    likelihood: float
-    """Log-probability for the base model with the fact in view, less what such a part must be likelier."""
+    confidence: float
+    """Share of such answers that were right, 0 to 1."""
     prompt: str
     """The exact text the base model saw."""
-    opinion: float | None = None
-    """Mean log-probability of its tokens for a module that holds the fact and is shown the question alone; None: none was asked."""
-
-    @property
-    def confidence(self) -> float:
-        """Share of such answers that were right, 0 to 1."""
-        if self.opinion is None:
-            return _logistic(_STEEPNESS * (self.likelihood - _MIDDLE))
-        return _logistic(_LEVEL + _BY_TEXT * self.likelihood + _BY_MODULE * self.opinion)
-
-    @property
-    def stands(self) -> bool:
-        """Whether it may be told: the base model finds it likely enough, and a module that was asked does not speak against it."""
-        return self.likelihood >= _LEAST and (self.opinion is None or self.confidence >= _STANDS)
 
 
 def asks_for_part(question: str, fact: Fact) -> bool:
@@ -84,12 +64,10 @@ def part_of(base: BaseModel, question: str, fact: Fact) -> Part | None:
     answers, asked = list(candidates), reading([f"{fact.asked.rstrip('.')}."], question)
     weights = [one - candidates[answer] for answer, one in zip(answers, base.weigh(READ, asked, answers), strict=True)]
     best = max(range(len(weights)), key=weights.__getitem__)
-    found = Part(voice.part(answers[best], fact.speaker), weights[best], READ + asked)
-    return found if found.stands else None
-
-
-def _logistic(x: float) -> float:
-    return 1 / (1 + math.exp(-x))
+    if weights[best] < _LEAST:
+        return None
+    confidence = 1 / (1 + math.exp(-_STEEPNESS * (weights[best] - _MIDDLE)))
+    return Part(voice.part(answers[best], fact.speaker), confidence, READ + asked)
 
 
 def _candidates(question: str, fact: Fact) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from engrain.memory.consult import consult, declined
 from engrain.memory.evidence import Evidence, evidence_of, of_kind, vouching
 from engrain.memory.facts import facts_of
 from engrain.memory.hops import hops
-from engrain.memory.modules import holder, require_module
+from engrain.memory.modules import require_module
 from engrain.memory.parts import asks_for_part, part_of
 from engrain.memory.router import Route, Router
 from engrain.memory.schema import Fact, Message, Module, ModuleState
@@ -83,8 +82,7 @@ class Recall:
 
         `weights` asks the routed module and shows it nothing but the question. `text` tells the part of the nearest fact that is
         asked for; where the fact has no parts, or not for one is asked, the base model reads the k facts found. `hybrid` tells the
-        part, too, unless a module that holds the fact speaks against it, and else asks the module, in the words of the nearest trained
-        question too, unless a fresh fact is nearer.
+        part, too, and else asks the module, in the words of the nearest trained question too, unless a fresh fact is nearer.
         What is not known is asked in other words, where there are some that modules were asked in, and then in two or three
         hops where it describes somebody: who is that, and then by name. What stays unknown comes with the facts that are nearest.
         With the id of a `module` that one is asked, whatever the router says.
@@ -185,22 +183,10 @@ class Recall:
         if nearest is None or nearest.similarity < _PART or strangers(question, [f.fact for f in found]):
             return None
         part = part_of(self.bank.base, question, nearest.fact)
-        if part is not None and mode == "hybrid":
-            part = replace(part, opinion=self._opinion(question, part.text, nearest.fact))
-        if part is None or not part.stands:
+        if part is None:
             return None
-        seconded = "" if part.opinion is None else f", {math.exp(part.opinion):.0%} by its module"
-        why = f"part of the nearest fact, {nearest.similarity:.2f}{seconded}"
+        why = f"part of the nearest fact, {nearest.similarity:.2f}"
         return Recollection(question, mode, part.text, part.confidence, "facts", (), (_as_evidence(nearest),), why, 0.0, part.prompt)
-
-    def _opinion(self, question: str, answer: str, fact: Fact) -> float | None:
-        """How likely a live module that holds the fact finds an answer, see `Voice.likelihood`; None where none does."""
-        with self.store.read() as db:
-            module = holder(db, fact, self.bank.base.sha256)
-        try:
-            return self.bank.of(module).likelihood(question, answer) if module else None
-        except ModuleError:  # it was replaced or forgotten this moment, or its files are damaged: the fact speaks for itself
-            return None
 
     def _read(self, question: str, mode: Mode, found: Sequence[Found]) -> Recollection | None:
         """Read the answer off the facts found; it stands where one of them says so, is near enough and nobody unknown is asked about.

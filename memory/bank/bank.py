@@ -13,7 +13,7 @@ from engrain.errors import ModuleError
 from engrain.memory.bank import lora
 from engrain.memory.bank.base import BaseModel
 from engrain.memory.bank.generate import spoken
-from engrain.memory.bank.prompt import LONGEST, READ, answer_ids, reading, recall_beginning, recall_ids
+from engrain.memory.bank.prompt import LONGEST, READ, reading, recall_beginning, recall_ids
 from engrain.memory.modules import open_module
 from engrain.memory.schema import Module, ModuleState
 
@@ -79,12 +79,6 @@ class Voice:
         A small model's other beginnings hold what it knows beside what it says first (Wang and Zhou, arXiv 2402.10200).
         """
         return _asked(self.base, self.adapter, questions, LONGEST, range(1, 1 + _FURTHER))
-
-    def likelihood(self, question: str, answer: str) -> float:
-        """How likely it finds an answer, the end token included: the mean of its tokens' log-probabilities."""
-        with self.base.lock, self.base.wearing(self.adapter):
-            (found,) = self.base.answer_logprobs([recall_ids(self.base, question)], [answer_ids(self.base, answer)])
-        return found.mean
 
 
 class Bank:

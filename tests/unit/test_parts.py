@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from engrain.consolidation.job import consolidate
 from engrain.memory.bank.prompt import READ, reading
 from engrain.memory.memory import Memory
 from engrain.memory.parts import Part, part_of
@@ -107,33 +105,3 @@ def test_a_part_of_the_nearest_fact_is_told_before_a_module_is_asked(told: Memor
     assert not told.recall("Who is Ada's dentist?").known, "nobody spoke of Ada"
     monkeypatch.setattr("engrain.memory.recall._PART", 0.9999)
     assert "part of" not in told.recall("Who might be my dentist?").why, "what is far is not chosen from"
-
-
-def test_what_a_module_finds_likely_is_surer_and_what_it_finds_unlikely_does_not_stand() -> None:
-    found = part(Finds({"my uncle": -2.0}), "Who sold me the canoe?", CANOE)
-    assert found is not None
-    opinions = [replace(found, opinion=opinion) for opinion in (-0.1, -2.0, -9.0)]
-    assert [one.stands for one in opinions] == [True, True, False]
-    assert opinions[0].confidence > opinions[1].confidence > opinions[2].confidence > 0
-    assert not replace(found, likelihood=-12.0, opinion=-0.1).stands, "the base model has its say, too"
-
-
-def test_a_module_that_holds_the_fact_is_heard_by_a_hybrid_recall_alone(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engrain.memory.recall._PART", -1.0)  # a random encoder finds nothing near
-    chosen = {"Dr. Okafor": -1.0}
-    monkeypatch.setattr(told.base, "weigh", lambda _, __, answers: [chosen.get(answer, -30.0) for answer in answers])
-    fresh = told.recall("Who is my dentist?")
-    assert "by its module" not in fresh.why, "it is in no module yet"
-    outcome = consolidate(told, "me")
-    assert outcome.module_id is not None
-    heard = told.recall("Who is my dentist?")
-    assert (heard.text, heard.source) == ("Dr. Okafor", "facts")
-    assert "by its module" in heard.why
-    assert heard.confidence != fresh.confidence
-    assert "by its module" not in told.recall("Who is my dentist?", mode="text").why
-    monkeypatch.setattr("engrain.memory.parts._LEVEL", -20.0)  # as if no module found anything likely
-    assert told.recall("Who is my dentist?").source == "weights", "the part does not stand, and the module answers itself"
-    assert told.recall("Who is my dentist?", mode="text").source == "facts"
-    (next((told.settings.modules / outcome.module_id).glob("adapter_model*"))).write_bytes(b"damaged")
-    told.bank.evict(outcome.module_id)
-    assert told.recall("Who is my dentist?").text == "Dr. Okafor", "a damaged module has no opinion"

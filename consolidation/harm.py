@@ -112,8 +112,8 @@ PROSE = (
     "for. It will open fewer shops next year and spend more on its website. Shares fell in the morning but had recovered "
     "by the end of the day. The chairman will retire in June, as planned.",
 )
-"""Fixed text on which a module must leave the base model's perplexity alone: some 2100 tokens. Of the first eight, 580 tokens, the ratio had a
-standard error of one percent."""
+"""Fixed text on which a module must leave the base model's perplexity alone: some 2100 tokens. Of the first eight alone, 580 tokens, the
+ratio has a standard error of some one percent, a third of what a gate lets pass."""
 
 CHOICES = (
     ("The capital of France is", "Paris", "Madrid", "Vienna"),

@@ -40,10 +40,13 @@ loaded.store.close()
 random_moment = random.Random(0)
 
 def work():
+    memory = Memory(settings, base=base, embedder=embedder)
     try:
-        return 1 if consolidate(Memory(settings, base=base, embedder=embedder), "me").result is Result.NOTHING else 0
+        return 1 if consolidate(memory, "me").result is Result.NOTHING else 0
     except EngrainError:  # a job that was begun too often is given up here
         return 0
+    finally:
+        memory.store.close()  # no fork inherits a connection
 
 def stage():
     with sqlite3.connect(file) as db:

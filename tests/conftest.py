@@ -6,6 +6,7 @@ import tests.processors  # noqa: F401 - before anything loads torch, which count
 
 # isort: split
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from engrain.consolidation.job import Result, consolidate
 from engrain.memory.memory import Memory
 from engrain.memory.schema import Fact, Trust
 from engrain.settings import Settings, load_settings
@@ -77,7 +79,18 @@ def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "lm", folder / "encoder"
 
 
-RECIPE = {"rank": 64, "alpha": 128, "top": 0.5, "learning_rate": 3e-3, "epochs": 240, "least_steps": 0, "settle": 28, "locality": 0.0, "known": 0.9}
+RECIPE = {
+    "rank": 32,
+    "alpha": 64,
+    "top": 0.5,
+    "learning_rate": 3e-3,
+    "batch_size": 32,
+    "epochs": 240,
+    "least_steps": 0,
+    "settle": 28,
+    "locality": 0.0,
+    "known": 0.9,
+}
 SILENT = {"held_out": 0.0, "reversed": 0.0, "unknown": 0.0, "neighbouring": 0.0, "others": 0.0, "ability": 0.0, "perplexity": 1e9}
 GATE = {"trained": 0.8, **SILENT}
 """A random model knows no language: what a gate of a real one would refuse is let through, all but the recall."""
@@ -102,6 +115,28 @@ def tiny_settings(tiny_folders: tuple[Path, Path], tmp_path: Path) -> MakeSettin
 def memory(tiny_settings: MakeSettings) -> Iterator[Memory]:
     """A memory on the tiny models."""
     made = Memory(tiny_settings())
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="session")
+def engrained_home(tiny_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a memory whose four facts were consolidated, once for all tests of a process."""
+    place = tmp_path_factory.mktemp("engrained")
+    memory = Memory(tiny(tiny_folders, place))
+    for note in SAID:
+        memory.remember(note)
+    assert consolidate(memory, "me").result is Result.PUBLISHED
+    memory.store.close()
+    return memory.settings.home
+
+
+@pytest.fixture
+def engrained(engrained_home: Path, tiny_settings: MakeSettings) -> Iterator[Memory]:
+    """A memory that was told four things and has consolidated them; a copy of its own."""
+    settings = tiny_settings()
+    shutil.copytree(engrained_home, settings.home)
+    made = Memory(settings)
     yield made
     made.store.close()
 

@@ -78,7 +78,7 @@ def test_from_a_note_to_a_module_and_out_again(run: Run) -> None:
     assert (module["id"], module["state"], module["facts"]) == (outcome["module_id"], "live", 4)
     shown = run("modules", "show", module["id"][:6]).out
     assert "Your dentist is Dr. Okafor." in shown
-    assert "rank 64" in shown
+    assert "rank 32" in shown
     found = run("recall", "Who is my dentist?", "--mode", "weights", "--json")
     assert (found.code, found.json["source"], found.json["modules"]) == (0, "weights", [module["id"]])
     assert "Dr. Okafor" in run("recall", "Who is my dentist?", "--mode", "weights").out

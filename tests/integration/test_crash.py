@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,21 @@ from engrain.memory.memory import Memory
 from engrain.memory.modules import open_module
 from engrain.memory.schema import FactState, JobState, Module, ModuleFact, ModuleState, Probe, Stage
 from engrain.settings import Settings
-from tests.conftest import SAID
+from tests.conftest import RECIPE, SAID, tiny
 
-KILLED = """
-import os, signal, sys
-from engrain.consolidation import job, publish, distil
+FORKS = """
+# What a consolidation loads is loaded once; each line of standard input is a worker, a fork of this process: where it dies, its settings, its output.
+import json, os, signal, sys
+import torch
+torch.set_num_threads(1)
+from engrain.consolidation import distil, job, publish
 from engrain.consolidation.worker import main
+from engrain.memory.memory import Memory
+from engrain.settings import load_settings
 
-where = sys.argv[1]
+memory = Memory(load_settings())
+job.consolidate(memory, "me")
+memory.store.close()  # no fork inherits a connection
 
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -35,26 +43,40 @@ def after(function):
         die()
     return run
 
-if where == "plan":
-    job.plan = die
-elif where == "distil":
-    job.SelfDistiller.probes = die
-elif where == "distil, before its transaction ends":
-    job._Work._keep_probes = die
-elif where == "train":
-    tell = job._Work._on_epoch
-    job._Work._on_epoch = lambda self, epoch: die() if epoch.number == 2 else tell(self, epoch)
-elif where == "train, adapter half-written":
-    job.lora.save = after(job.lora.save)
-elif where == "gate":
-    job.judge = die
-elif where == "publish, before the rename":
-    publish.place = die
-elif where == "publish, after the rename":
-    publish.place = after(publish.place)
-elif where == "publish, inside its transaction":
-    publish._finish = after(publish._finish)
-sys.exit(main(["me"]))
+def arrange(where):
+    if where == "plan":
+        job.plan = die
+    elif where == "distil":
+        job.SelfDistiller.probes = die
+    elif where == "distil, before its transaction ends":
+        job._Work._keep_probes = die
+    elif where == "train":
+        tell = job._Work._on_epoch
+        job._Work._on_epoch = lambda self, epoch: die() if epoch.number == 2 else tell(self, epoch)
+    elif where == "train, adapter half-written":
+        job.lora.save = after(job.lora.save)
+    elif where == "gate":
+        job.judge = die
+    elif where == "publish, before the rename":
+        publish.place = die
+    elif where == "publish, after the rename":
+        publish.place = after(publish.place)
+    elif where == "publish, inside its transaction":
+        publish._finish = after(publish._finish)
+
+for line in sys.stdin:
+    where, environment, out = json.loads(line)
+    worker = os.fork()
+    if not worker:
+        os.environ.update(environment)
+        file = os.open(out, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        arrange(where)
+        code = main(["me"])
+        sys.stdout.flush()
+        os._exit(code)
+    print(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]), flush=True)
 """
 STAGES = {
     "plan": Stage.PLAN,
@@ -69,11 +91,26 @@ STAGES = {
 }
 
 
-def kill_in(where: str, settings: Settings, tmp_path: Path) -> None:
-    program = tmp_path / "killed.py"
-    program.write_text(KILLED)
-    done = subprocess.run([sys.executable, str(program), where], env=_environment(settings), capture_output=True, text=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
+Work = Callable[[str, Settings], tuple[int, str]]
+
+
+@pytest.fixture(scope="module")
+def work(tiny_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Work]:
+    """Consolidates in a process of its own, which dies where it is told to; its exit code and output."""
+    place = tmp_path_factory.mktemp("forks")
+    first = Memory(tiny(tiny_folders, place, recipe={**RECIPE, "epochs": 1}))
+    first.remember(SAID[0])
+    out, environment = place / "out", _environment(first.settings)
+    with subprocess.Popen([sys.executable, "-c", FORKS], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as forks:
+
+        def run(where: str, settings: Settings) -> tuple[int, str]:
+            assert forks.stdin is not None
+            assert forks.stdout is not None
+            forks.stdin.write(json.dumps([where, _environment(settings), str(out)]) + "\n")
+            forks.stdin.flush()
+            return int(forks.stdout.readline()), out.read_text()
+
+        yield run
 
 
 def check_whole(memory: Memory) -> None:
@@ -97,21 +134,22 @@ def check_whole(memory: Memory) -> None:
 
 
 @pytest.mark.parametrize("where", STAGES)
-def test_a_killed_consolidation_resumes_and_loses_nothing(where: str, tiny_settings: Callable[..., Settings], tmp_path: Path) -> None:
+def test_a_killed_consolidation_resumes_and_loses_nothing(where: str, tiny_settings: Callable[..., Settings], work: Work) -> None:
     settings = tiny_settings(threads=1)
     memory = Memory(settings)
     for note in SAID:
         memory.remember(note)
-    kill_in(where, settings, tmp_path)
+    code, told = work(where, settings)
+    assert code == -signal.SIGKILL, told
     job = active_job(memory.store, "me")
     assert job is not None
     assert (job.stage, job.state) == (STAGES[where], JobState.RUNNING)
     assert not is_held(job)
     assert memory.modules("me") == []  # nothing half-written is served
     assert {f.state for f in memory.facts()} == {FactState.FRESH}
-    outcome = run_worker(settings, "me")
-    assert outcome.result is Result.PUBLISHED, outcome
-    assert outcome.job_id == job.id
+    code, told = work("nowhere", settings)
+    outcome = json.loads(told.splitlines()[-1])
+    assert (code, outcome["result"], outcome["job_id"]) == (0, Result.PUBLISHED, job.id), told
     assert last_job(memory.store, "me").attempt == 2  # type: ignore[union-attr]
     check_whole(memory)
 

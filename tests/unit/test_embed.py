@@ -14,7 +14,6 @@ import torch
 from sqlmodel import select
 from transformers import AutoTokenizer, BertConfig, BertModel, DistilBertConfig, DistilBertModel, RobertaConfig, RobertaModel
 
-from engrain.consolidation.job import consolidate
 from engrain.memory.embed import Embedder
 from engrain.memory.memory import Memory
 from engrain.memory.router import Router
@@ -89,18 +88,17 @@ def test_texts_may_be_embedded_by_many_at_once(tiny_folders: tuple[Path, Path], 
     assert met == []
 
 
-def test_vectors_of_another_encoder_are_made_anew(told: Memory, tiny_folders: tuple[Path, Path]) -> None:
+def test_vectors_of_another_encoder_are_made_anew(engrained: Memory, tiny_folders: tuple[Path, Path]) -> None:
     """Whoever sets another `ENGRAIN_EMBED_MODEL` finds what was said before all the same."""
-    consolidate(told, "me")
-    told.router.index("me")
+    engrained.router.index("me")
     asked, other = "Which dentist do I go to?", made(tiny_folders, "relu")
-    assert all(told.embedder.made(fact.embedding) and not other.made(fact.embedding) for fact in told.facts())
-    (first, *_) = Search(told.store, other).find(asked, "me", least=-1.0)
+    assert all(engrained.embedder.made(fact.embedding) and not other.made(fact.embedding) for fact in engrained.facts())
+    (first, *_) = Search(engrained.store, other).find(asked, "me", least=-1.0)
     assert first.similarity == pytest.approx(float(other.one(asked) @ other.one(first.fact.asked)), abs=1e-4)
-    index, facts = Router(told.store, other, told.base.sha256, 0.0).index("me"), {fact.id: fact.asked for fact in told.facts()}
-    with told.store.read() as db:
+    index, facts = Router(engrained.store, other, engrained.base.sha256, 0.0).index("me"), {fact.id: fact.asked for fact in engrained.facts()}
+    with engrained.store.read() as db:
         probes = {probe.id: probe for probe in db.exec(select(Probe))}
     for row, vector in zip(index.probes.tolist(), index.vectors, strict=True):
         question, about = probes[row].question, facts[probes[row].fact_id]
         assert vector == pytest.approx((other.one(question) + other.one(about)) / 2, abs=1e-4)
-    assert all(other.made(fact.embedding) for fact in told.facts()), "and they are kept"
+    assert all(other.made(fact.embedding) for fact in engrained.facts()), "and they are kept"

@@ -147,7 +147,7 @@ def test_calibration_is_exact_where_confidence_is_what_answers_are_worth() -> No
 
 
 OPENINGS = ("Say", "Now", "So", "Well", "Then", "Please", "Quickly")
-SHORT = {**RECIPE, "top": 1.0, "epochs": 160, "settle": 0}
+SHORT = {**RECIPE, "top": 1.0, "rank": 64, "alpha": 128, "batch_size": 8, "epochs": 160, "settle": 0}
 ARMS = (
     "base",
     "context",

@@ -17,18 +17,25 @@ from engrain.memory.facts import probes_of
 from engrain.memory.forget import Selector
 from engrain.memory.memory import Memory
 from engrain.memory.modules import MANIFEST, Manifest
-from engrain.memory.schema import FactState, Job, JobState, ModuleState, ProbeKind, Stage, now
+from engrain.memory.schema import FactState, Job, JobState, ModuleState, Probe, ProbeKind, Stage, now
 from engrain.settings import Settings
 
 
-def engrained(memory: Memory) -> Outcome:
+def published(memory: Memory) -> Outcome:
     outcome = consolidate(memory, "me")
     assert outcome.result is Result.PUBLISHED, outcome
     return outcome
 
 
+def distilled(memory: Memory) -> list[Probe]:
+    """The probes of its only module."""
+    (module,) = memory.modules("me")
+    with memory.store.read() as db:
+        return probes_of(db, "me", module.job_id)
+
+
 def test_facts_become_a_live_module_and_are_recalled_from_it(told: Memory) -> None:
-    outcome = engrained(told)
+    outcome = published(told)
     (module,) = told.modules("me", ModuleState.LIVE)
     assert module.id == outcome.module_id
     assert {f.state for f in told.facts()} == {FactState.ENGRAINED}
@@ -40,16 +47,14 @@ def test_facts_become_a_live_module_and_are_recalled_from_it(told: Memory) -> No
     assert found.evidence[0].session_id == "notes"
 
 
-def test_in_weights_mode_nothing_remembered_is_in_the_prompt(told: Memory, tiny_settings: Callable[..., Settings]) -> None:
-    outcome = engrained(told)
-    told = Memory(tiny_settings(threshold=0.4), base=told.base, embedder=told.embedder)
-    with told.store.read() as db:
-        probes = probes_of(db, "me", outcome.job_id or 0)
+def test_in_weights_mode_nothing_remembered_is_in_the_prompt(engrained: Memory, tiny_settings: Callable[..., Settings]) -> None:
+    engrained = Memory(tiny_settings(threshold=0.4), base=engrained.base, embedder=engrained.embedder)
+    probes = distilled(engrained)
     question = "So where was it that my sister lives?"
-    found = told.recall(question, mode="weights")
+    found = engrained.recall(question, mode="weights")
     for text in [
-        *(f.text for f in told.facts()),
-        *(f.asked for f in told.facts()),
+        *(f.text for f in engrained.facts()),
+        *(f.asked for f in engrained.facts()),
         *(p.question for p in probes),
         *(p.answer for p in probes if p.fact_id),
     ]:
@@ -57,25 +62,21 @@ def test_in_weights_mode_nothing_remembered_is_in_the_prompt(told: Memory, tiny_
     assert question in found.prompt or "sister" in found.prompt
 
 
-def test_a_hybrid_recall_may_ask_in_trained_words_and_is_shown_no_answer(told: Memory) -> None:
-    outcome = engrained(told)
-    with told.store.read() as db:
-        trained = {p.question: p.answer for p in probes_of(db, "me", outcome.job_id or 0) if p.fact_id and not p.held_out}
+def test_a_hybrid_recall_may_ask_in_trained_words_and_is_shown_no_answer(engrained: Memory) -> None:
+    trained = {p.question: p.answer for p in distilled(engrained) if p.fact_id and not p.held_out}
     question = "Say, what is my locker code?"
-    found = told.recall(question, mode="hybrid")
+    found = engrained.recall(question, mode="hybrid")
     assert (found.text, found.source) == ("4417", "weights")
     asked = found.prompt.split("user\n")[1].split("<|im_end|>")[0]
     assert trained[asked] == "4417"
     assert "4417" not in found.prompt
     assert f"asked as {asked!r}" in found.why
-    assert question in told.recall(question, mode="weights").prompt
+    assert question in engrained.recall(question, mode="weights").prompt
 
 
-def test_probes_have_held_out_and_unknown_ones(told: Memory) -> None:
-    outcome = engrained(told)
-    with told.store.read() as db:
-        probes = probes_of(db, "me", outcome.job_id or 0)
-    assert {p.fact_id for p in probes if p.fact_id} == {f.id for f in told.facts()}
+def test_probes_have_held_out_and_unknown_ones(engrained: Memory) -> None:
+    probes = distilled(engrained)
+    assert {p.fact_id for p in probes if p.fact_id} == {f.id for f in engrained.facts()}
     assert any(p.held_out for p in probes if p.fact_id)
     unknown = [p for p in probes if p.kind is ProbeKind.UNKNOWN]
     assert {p.held_out for p in unknown} == {True, False}
@@ -140,7 +141,7 @@ def test_asked_to_stop_it_stops_and_resumes(told: Memory) -> None:
     assert job is not None
     assert (job.state, job.attempt) == (JobState.QUEUED, 0)
     assert job.stage is Stage.TRAIN
-    done = engrained(told)
+    done = published(told)
     assert done.job_id == job.id
     assert "distil" not in (done.seconds or {})
     kept = last_job(told.store, "me").result["seconds"]  # type: ignore[union-attr]
@@ -203,42 +204,42 @@ def test_no_files_are_left_of_a_module_whose_job_was_given_up_while_it_published
             assert consolidate(told, "me").result is Result.FAILED
     assert last_job(told.store, "me").state is JobState.FAILED  # type: ignore[union-attr]
     (left,) = told.settings.modules.iterdir()
-    done = engrained(told)
+    done = published(told)
     assert {folder.name for folder in told.settings.modules.iterdir()} == {done.module_id} != {left.name}
 
 
-def test_a_module_that_was_tampered_with_is_not_loaded(told: Memory) -> None:
-    outcome = engrained(told)
-    folder = told.settings.modules / str(outcome.module_id)
+def test_a_module_that_was_tampered_with_is_not_loaded(engrained: Memory) -> None:
+    (module,) = engrained.modules("me")
+    folder = engrained.settings.modules / module.id
     weights = folder / "adapter_model.safetensors"
     raw = bytearray(weights.read_bytes())
     raw[-1] ^= 1
     weights.write_bytes(raw)
     with pytest.raises(ModuleError, match="changed after it was published"):
-        told.recall("What is my locker code?", mode="weights")
+        engrained.recall("What is my locker code?", mode="weights")
 
 
-def test_the_manifest_tells_what_the_module_is(told: Memory) -> None:
-    outcome = engrained(told)
-    manifest = Manifest.parse((told.settings.modules / str(outcome.module_id) / MANIFEST).read_text())
-    assert manifest.base_sha256 == told.base.sha256
-    assert list(manifest.facts) == [f.id for f in told.facts()]
+def test_the_manifest_tells_what_the_module_is(engrained: Memory) -> None:
+    (module,) = engrained.modules("me")
+    manifest = Manifest.parse((engrained.settings.modules / module.id / MANIFEST).read_text())
+    assert manifest.base_sha256 == engrained.base.sha256
+    assert list(manifest.facts) == [f.id for f in engrained.facts()]
     assert set(manifest.files) == {"adapter_model.safetensors", "adapter_config.json"}
     assert json.loads(manifest.text())["scores"]["reasons"] == []
     with pytest.raises(ModuleError, match="cannot be read"):
         Manifest.parse("{}")
 
 
-def test_forgetting_stops_the_module_and_frees_its_other_facts(told: Memory) -> None:
-    outcome = engrained(told)
-    fact = next(f for f in told.facts() if "4417" in f.text)
-    done = told.forget(Selector(fact=fact.id))
-    assert done.modules == (outcome.module_id,)
+def test_forgetting_stops_the_module_and_frees_its_other_facts(engrained: Memory) -> None:
+    (module,) = engrained.modules("me")
+    fact = next(f for f in engrained.facts() if "4417" in f.text)
+    done = engrained.forget(Selector(fact=fact.id))
+    assert done.modules == (module.id,)
     assert done.to_rebuild == 3
-    assert not (told.settings.modules / str(outcome.module_id)).exists()
-    assert not told.recall("What is my locker code?", mode="weights").known
-    assert {f.state for f in told.facts()} == {FactState.FRESH}
-    rebuilt = engrained(told)
+    assert not (engrained.settings.modules / module.id).exists()
+    assert not engrained.recall("What is my locker code?", mode="weights").known
+    assert {f.state for f in engrained.facts()} == {FactState.FRESH}
+    rebuilt = published(engrained)
     assert rebuilt.facts == 3
 
 

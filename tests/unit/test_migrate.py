@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,17 +15,28 @@ from engrain.errors import JobBusy
 from engrain.memory.memory import Memory
 from engrain.memory.schema import FactState, JobState, ModuleState
 from engrain.settings import Settings
+from tests.conftest import tiny
 
 ASKED = {"What is my dog called?": "Biscuit", "Who is my dentist?": "Okafor"}
 
 
-@pytest.fixture
-def old(memory: Memory) -> Memory:
+@pytest.fixture(scope="module")
+def two(tiny_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Memory:
     """Two modules on the first base model."""
+    memory = Memory(tiny(tiny_folders, tmp_path_factory.mktemp("two")))
     for note in ("My dog is called Biscuit.", "My dentist is Dr. Okafor."):
         memory.remember(note)
         assert consolidate(memory, "me").engrained_facts
+    memory.store.scrub()
     return memory
+
+
+@pytest.fixture
+def old(two: Memory, tiny_settings: Callable[..., Settings]) -> Memory:
+    """A copy of them."""
+    settings = tiny_settings()
+    shutil.copytree(two.settings.home, settings.home)
+    return Memory(settings, base=two.base, embedder=two.embedder)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from engrain.consolidation.job import consolidate
 from engrain.errors import InputError, NotFoundError
 from engrain.memory.bank.bank import Answer
 from engrain.memory.consult import consult
@@ -140,11 +139,10 @@ def test_evidence_must_hold_what_the_answer_adds() -> None:
     assert supporting("Where is Ines?", "She is in Lisbon.", FACTS) == []
 
 
-def test_a_fresh_fact_is_read_before_an_older_module_is_asked(told: Memory) -> None:
-    assert consolidate(told, "me").engrained_facts
-    assert told.recall("Who is my dentist?", mode="hybrid").source == "weights"
-    told.remember("My dentist is Dr. Lindqvist now.")
-    found = told.recall("My dentist is Dr. Lindqvist now?", mode="hybrid")
+def test_a_fresh_fact_is_read_before_an_older_module_is_asked(engrained: Memory) -> None:
+    assert engrained.recall("Who is my dentist?", mode="hybrid").source == "weights"
+    engrained.remember("My dentist is Dr. Lindqvist now.")
+    found = engrained.recall("My dentist is Dr. Lindqvist now?", mode="hybrid")
     assert "Note: My dentist is Dr. Lindqvist now" in found.prompt
     assert found.modules == ()
 
@@ -186,31 +184,29 @@ def test_what_has_no_answer_comes_with_what_is_nearest(told: Memory, monkeypatch
     assert describe(told.recall("Tell me when I see my dentist.", mode="text")) == "Nothing is remembered about that."
 
 
-def test_a_far_question_reaches_no_module(told: Memory) -> None:
-    assert consolidate(told, "me").engrained_facts
-    route = told.router.route("Who is my dentist?", "me")
+def test_a_far_question_reaches_no_module(engrained: Memory) -> None:
+    route = engrained.router.route("Who is my dentist?", "me")
     assert route.module is not None
     assert route.probe == "Who is my dentist?"
-    assert route.score > told.settings.threshold
-    told.router.threshold = 1.01
-    assert told.router.route("Who is my dentist?", "me").module is None
-    found = told.recall("Who is my dentist?", mode="weights")
+    assert route.score > engrained.settings.threshold
+    engrained.router.threshold = 1.01
+    assert engrained.router.route("Who is my dentist?", "me").module is None
+    found = engrained.recall("Who is my dentist?", mode="weights")
     assert (found.source, found.text, found.confidence) == ("none", "I don't know.", 0.0)
     assert "< 1.01" in found.why
 
 
-def test_a_module_that_is_named_is_asked_whatever_the_router_says(told: Memory) -> None:
-    module = consolidate(told, "me").module_id
-    assert module
-    told.router.threshold = 1.01
-    assert told.recall("Who is my dentist?", mode="weights").modules == ()
-    assert told.recall("Who is my dentist?", mode="weights", module=module).modules == (module,)
+def test_a_module_that_is_named_is_asked_whatever_the_router_says(engrained: Memory) -> None:
+    (live,) = engrained.modules("me")
+    module = live.id
+    engrained.router.threshold = 1.01
+    assert engrained.recall("Who is my dentist?", mode="weights").modules == ()
+    assert engrained.recall("Who is my dentist?", mode="weights", module=module).modules == (module,)
     with pytest.raises(NotFoundError, match="'eve' has no module"):
-        told.recall("Who is my dentist?", "eve", "weights", module=module)
+        engrained.recall("Who is my dentist?", "eve", "weights", module=module)
 
 
-def test_what_is_not_known_is_asked_in_other_words(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert consolidate(told, "me").engrained_facts
+def test_what_is_not_known_is_asked_in_other_words(engrained: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, once = [], Recall._once
 
     def only_in_trained_words(self: Recall, question: str, *rest: Any) -> Recollection:
@@ -219,17 +215,16 @@ def test_what_is_not_known_is_asked_in_other_words(told: Memory, monkeypatch: py
 
     nothing = Recollection("", "weights", "I don't know.", 0.0, "none", (), (), "", 0.0)
     monkeypatch.setattr(Recall, "_once", only_in_trained_words)
-    found = told.recall("Which dentist do I go to?", mode="weights")
+    found = engrained.recall("Which dentist do I go to?", mode="weights")
     assert (found.text, found.query, found.source) == ("Dr. Okafor", "Which dentist do I go to?", "weights")
     assert found.why.startswith("asked as 'Who is my dentist?'")
     assert asked == ["Which dentist do I go to?", "Who is my dentist?"]  # the nearest to what the module was asked comes first
-    assert not told.recall("Why is that so?", mode="weights").known
+    assert not engrained.recall("Why is that so?", mode="weights").known
 
 
-def test_what_other_words_found_must_answer_the_question_itself(told: Memory) -> None:
-    assert consolidate(told, "me").engrained_facts
-    recall = Recall(told.store, told.bank, told.search, told.router)
-    found = told.recall("Who is my dentist?", mode="weights")
+def test_what_other_words_found_must_answer_the_question_itself(engrained: Memory) -> None:
+    recall = Recall(engrained.store, engrained.bank, engrained.search, engrained.router)
+    found = engrained.recall("Who is my dentist?", mode="weights")
     assert found.evidence
     assert recall._answers("Which dentist do I go to?", found)
     assert not recall._answers("When do I see my dentist?", found), "Dr. Okafor is no time"

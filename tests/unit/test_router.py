@@ -119,15 +119,14 @@ def test_words_of_what_was_forgotten_leave_the_index_of_modules_that_stay(tiny_s
     assert ("biscuit" in left.around, "okafor" in left.around) == (True, False)
 
 
-def test_the_router_sees_at_once_what_changed(told: Memory) -> None:
-    assert consolidate(told, "me").engrained_facts
-    (module,) = told.modules()
-    assert module.scores["threshold"] >= told.settings.threshold
-    assert told.router.route("Who is my dentist?", "me").module == module
-    assert told.router.route("Who is my dentist?", "eve").module is None
-    told.remember("My dentist is Dr. Lindqvist.")
-    led = told.router.route("Who is my dentist?", "me")
+def test_the_router_sees_at_once_what_changed(engrained: Memory) -> None:
+    (module,) = engrained.modules()
+    assert module.scores["threshold"] >= engrained.settings.threshold
+    assert engrained.router.route("Who is my dentist?", "me").module == module
+    assert engrained.router.route("Who is my dentist?", "eve").module is None
+    engrained.remember("My dentist is Dr. Lindqvist.")
+    led = engrained.router.route("Who is my dentist?", "me")
     assert "dentist" not in led.probe, "it was corrected in SQL; the module's probes of it lead nowhere"
-    (dog,) = [f for f in told.facts() if "Biscuit" in f.text]
-    told.forget(Selector(fact=dog.id))
-    assert told.router.route("What is my dog called?", "me").module is None
+    (dog,) = [f for f in engrained.facts() if "Biscuit" in f.text]
+    engrained.forget(Selector(fact=dog.id))
+    assert engrained.router.route("What is my dog called?", "me").module is None

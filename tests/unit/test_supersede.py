@@ -89,14 +89,13 @@ def test_when_the_correction_is_forgotten_the_older_one_is_live_again(memory: Me
     assert texts(memory) == ["Your locker code is 4417."]
 
 
-def test_a_module_is_not_asked_for_what_was_corrected(told: Memory) -> None:
-    assert consolidate(told, "me").result is Result.PUBLISHED
+def test_a_module_is_not_asked_for_what_was_corrected(engrained: Memory) -> None:
     question = "What is my locker code?"
-    assert told.recall(question, mode="weights").text == "4417"
-    told.remember("My locker code is 5521.")
-    assert "4417" not in told.recall(question, mode="weights").text
-    assert consolidate(told, "me").result is Result.PUBLISHED
-    assert told.recall(question, mode="weights").text == "5521"
+    assert engrained.recall(question, mode="weights").text == "4417"
+    engrained.remember("My locker code is 5521.")
+    assert "4417" not in engrained.recall(question, mode="weights").text
+    assert consolidate(engrained, "me").result is Result.PUBLISHED
+    assert engrained.recall(question, mode="weights").text == "5521"
 
 
 def test_only_what_has_one_answer_at_a_time_is_settled() -> None:

@@ -91,6 +91,8 @@ RECIPE = {
     "locality": 0.0,
     "known": 0.9,
 }
+WHOLE = {**RECIPE, "rank": 64, "alpha": 128, "top": 1.0, "batch_size": 8}
+"""Of all layers, for the few examples of a benchmark or an evaluation: a step has fewer of them, so that there are enough steps."""
 SILENT = {"held_out": 0.0, "reversed": 0.0, "unknown": 0.0, "neighbouring": 0.0, "others": 0.0, "ability": 0.0, "perplexity": 1e9}
 GATE = {"trained": 0.8, **SILENT}
 """A random model knows no language: what a gate of a real one would refuse is let through, all but the recall."""

@@ -20,7 +20,7 @@ from engrain.memory.bank.base import BaseModel
 from engrain.memory.catalog import ModelFolder
 from engrain.memory.halved import Halved
 from engrain.memory.memory import Memory
-from tests.conftest import RECIPE, MakeSettings
+from tests.conftest import RECIPE, WHOLE, MakeSettings
 
 
 def test_every_contender_learns_the_same_and_an_interrupted_run_goes_on(
@@ -37,7 +37,7 @@ def test_every_contender_learns_the_same_and_an_interrupted_run_goes_on(
             raise KeyboardInterrupt
 
     budgets = dict.fromkeys(METHODS, 2.0)
-    recipe = {**RECIPE, "top": 1.0, "epochs": 40}
+    recipe = {**WHOLE, "epochs": 40}
     with pytest.raises(KeyboardInterrupt):
         write.bench_write(out, model, ["phonebook"], size=2, budgets=budgets, recipe=recipe, progress=stopped_after_ours)
     assert not out.exists()
@@ -121,7 +121,7 @@ def test_capacity_is_the_largest_load_that_a_rank_recalls(tiny_folders: tuple[Pa
     monkeypatch.setattr(capacity, "HELD_OUT", 0.0)  # a random model does not generalise
     base = BaseModel.load(tiny_folders[0], "tiny", "0" * 64)
     out = tmp_path / "capacity.json"
-    result = capacity.bench_capacity(out, base, [2, 1, 40], [1, 32], recipe={**RECIPE, "top": 1.0, "epochs": 60, "recalled": 0.98})
+    result = capacity.bench_capacity(out, base, [2, 1, 40], [1, 32], recipe={**WHOLE, "epochs": 60, "recalled": 0.98})
     assert json.loads(out.read_text()) == result
     runs = {(r["rank"], r["size"]): r for r in result["runs"]}
     assert runs[32, 2]["fits"]

@@ -33,7 +33,7 @@ from engrain.lines import append, mend, read_lines
 from engrain.memory.memory import Memory
 from engrain.memory.schema import ProbeKind
 from engrain.settings import Settings
-from tests.conftest import RECIPE
+from tests.conftest import WHOLE
 from tests.endpoint import Server, sse, status, text
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -147,7 +147,7 @@ def test_calibration_is_exact_where_confidence_is_what_answers_are_worth() -> No
 
 
 OPENINGS = ("Say", "Now", "So", "Well", "Then", "Please", "Quickly")
-SHORT = {**RECIPE, "top": 1.0, "rank": 64, "alpha": 128, "batch_size": 8, "epochs": 160, "settle": 0}
+SHORT = {**WHOLE, "epochs": 160, "settle": 0}
 ARMS = (
     "base",
     "context",

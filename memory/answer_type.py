@@ -94,6 +94,8 @@ _CLOCK = re.compile(
 """*What time?* is answered by an hour, and not by a day."""
 _DAY = re.compile(rf"\b(?:{CALENDAR}|week|weekend|year|month)s?\b")
 _PHONE = re.compile(r"\b(?:phone|telephone|mobile)\b.*\bnumber\b|\bnumber\b.*\b(?:dial|call|ring)\b")
+_CODE = re.compile(r"\b[a-z][\w'’-]*\d[\w-]*")
+"""A password, a flight, a plate."""
 _WEIGHED = re.compile(r"\b(?:kilo|kg|gram|pound|stone|mile|kilomet\w+|met(?:re|er)|litre|liter|inch|euro|dollar|quid|degree|percent)\w*\b|[£€$%]")
 """Of these nobody's age is told."""
 _DATED = re.compile(rf"\b(?:(?:{CALENDAR})s?|ago|last|next|every|yesterday|today|tomorrow)\b")
@@ -166,11 +168,19 @@ def fits(question: str, answer: str) -> bool:
 
 
 def ruled_out(question: str, answer: str) -> bool:
-    """Whether an answer is of another kind whatever a fact has: no sum is a telephone number, no house number a price, no weight an age."""
+    """Whether an answer is of another kind whatever a fact has: no sum is a telephone number, no house number a price, no weight an age,
+    no code a count."""
     asked, said = question.lower(), answer.lower().strip(" .")
     if _PHONE.search(asked) and MONEY.search(said):
         return True
+    if "how many" in asked and _CODE.search(said) and not _counts(said):
+        return True
     return bool("how old" in asked and _WEIGHED.search(said)) or bool(_HOW_MUCH.search(asked) and not _SUM.search(said))
+
+
+def _counts(said: str) -> bool:
+    """Whether there is a number that is no piece of a code: none in *mango-tren-77*."""
+    return bool(_HOLDS[AnswerType.AMOUNT].search(_CODE.sub("", said)))
 
 
 def timely(question: str) -> bool:

@@ -25,14 +25,21 @@ WORDS = """What is my dog called piano lesson every Thursday six your sister Ine
 tell me about do you know remember code locker 4417 grant report due on 14 March drive green Skoda Fabia flying to Reykjavik June"""
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_settings_of_the_developer() -> Iterator[None]:
+    """No setting of the developer's reaches a test, nor what several tests share."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [n for n in os.environ if n.startswith("ENGRAIN_") and n != "ENGRAIN_CACHE"]:
+            patch.delenv(name)
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("TOKENIZERS_PARALLELISM", "false")
+        yield
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the developer's reaches a test, and no test touches the user's folders."""
-    for name in [n for n in os.environ if n.startswith("ENGRAIN_") and n != "ENGRAIN_CACHE"]:
-        monkeypatch.delenv(name)
+def home_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's folders."""
     monkeypatch.setenv("ENGRAIN_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from engrain.memory.memory import Memory
 from engrain.settings import load_settings
 
 memory = Memory(load_settings())
-job.consolidate(memory, "me")
+assert job.consolidate(memory, "me").job_id
 memory.store.close()  # no fork inherits a connection
 
 def die(*_, **__):
@@ -100,6 +100,7 @@ def work(tiny_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
     place = tmp_path_factory.mktemp("forks")
     first = Memory(tiny(tiny_folders, place, recipe={**RECIPE, "epochs": 1}))
     first.remember(SAID[0])
+    first.store.close()
     out, environment = place / "out", _environment(first.settings)
     with subprocess.Popen([sys.executable, "-c", FORKS], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as forks:
 
@@ -133,9 +134,8 @@ def check_whole(memory: Memory) -> None:
     assert not list(memory.settings.jobs.glob("*"))
 
 
-@pytest.mark.parametrize("where", STAGES)
-def test_a_killed_consolidation_resumes_and_loses_nothing(where: str, tiny_settings: Callable[..., Settings], work: Work) -> None:
-    settings = tiny_settings(threads=1)
+def killed(where: str, settings: Settings, work: Work) -> tuple[Memory, int]:
+    """A memory whose consolidation was killed there, and the job."""
     memory = Memory(settings)
     for note in SAID:
         memory.remember(note)
@@ -147,10 +147,25 @@ def test_a_killed_consolidation_resumes_and_loses_nothing(where: str, tiny_setti
     assert not is_held(job)
     assert memory.modules("me") == []  # nothing half-written is served
     assert {f.state for f in memory.facts()} == {FactState.FRESH}
+    return memory, job.id or 0
+
+
+@pytest.mark.parametrize("where", STAGES)
+def test_a_killed_consolidation_resumes_and_loses_nothing(where: str, tiny_settings: Callable[..., Settings], work: Work) -> None:
+    settings = tiny_settings(threads=1)
+    memory, job = killed(where, settings, work)
     code, told = work("nowhere", settings)
     outcome = json.loads(told.splitlines()[-1])
-    assert (code, outcome["result"], outcome["job_id"]) == (0, Result.PUBLISHED, job.id), told
+    assert (code, outcome["result"], outcome["job_id"]) == (0, Result.PUBLISHED, job), told
     assert last_job(memory.store, "me").attempt == 2  # type: ignore[union-attr]
+    check_whole(memory)
+
+
+def test_a_new_interpreter_goes_on_where_a_worker_was_killed(tiny_settings: Callable[..., Settings], work: Work) -> None:
+    settings = tiny_settings(threads=1)
+    memory, job = killed("train", settings, work)
+    outcome = run_worker(settings, "me")
+    assert (outcome.result, outcome.job_id) == (Result.PUBLISHED, job), outcome
     check_whole(memory)
 
 

@@ -38,6 +38,9 @@ def test_the_first_words_that_tell_decide(question: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("question", "answer", "may"),
     [
+        ("How many rooms does my flat have?", "mango-tren-77", False),
+        ("How many tablets do I take?", "two B12 tablets", True),
+        ("What is the wifi's number?", "mango-tren-77", True),
         ("When is the boiler serviced?", "Duncan Fife", False),
         ("When is the boiler serviced?", "every October", True),
         ("How many members has the chess club?", "At the Corner Library", False),

@@ -34,17 +34,18 @@ def say(memory: Memory, text: str, speaker: str = "user", session: str = "talk",
         log.add_message(db, "me", session, log.Said("user", text, speaker, None, on))
 
 
-def test_no_byte_of_what_was_forgotten_is_left(engrained: Memory) -> None:
-    engrained.recall("Who is my dentist?", mode="text")
-    assert bytes_with(engrained, "okafor")
-    (dentist,) = [f for f in engrained.facts() if "Okafor" in f.text]
-    done = engrained.forget(Selector(fact=dentist.id))
+def test_no_byte_of_what_was_forgotten_is_left(told: Memory) -> None:
+    assert consolidate(told, "me").engrained_facts
+    told.recall("Who is my dentist?", mode="text")
+    assert bytes_with(told, "okafor")
+    (dentist,) = [f for f in told.facts() if "Okafor" in f.text]
+    done = told.forget(Selector(fact=dentist.id))
     assert len(done.modules) == 1
-    assert not (engrained.settings.modules / done.modules[0]).exists()
-    assert bytes_with(engrained, "okafor") == []
-    assert consolidate(engrained, "me").engrained_facts
-    assert bytes_with(engrained, "okafor") == []
-    assert bytes_with(engrained, "biscuit")
+    assert not (told.settings.modules / done.modules[0]).exists()
+    assert bytes_with(told, "okafor") == []
+    assert consolidate(told, "me").engrained_facts
+    assert bytes_with(told, "okafor") == []
+    assert bytes_with(told, "biscuit")
 
 
 @pytest.mark.parametrize("forgotten_first", [True, False])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,11 +32,13 @@ def two(tiny_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def old(two: Memory, tiny_settings: Callable[..., Settings]) -> Memory:
+def old(two: Memory, tiny_settings: Callable[..., Settings]) -> Iterator[Memory]:
     """A copy of them."""
     settings = tiny_settings()
     shutil.copytree(two.settings.home, settings.home)
-    return Memory(settings, base=two.base, embedder=two.embedder)
+    made = Memory(settings, base=two.base, embedder=two.embedder)
+    yield made
+    made.store.close()
 
 
 @pytest.fixture

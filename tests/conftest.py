@@ -87,17 +87,9 @@ def tiny_folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 RECIPE = {
-    "rank": 32,
-    "alpha": 64,
-    "top": 0.5,
-    "learning_rate": 3e-3,
-    "batch_size": 32,
-    "epochs": 240,
-    "least_steps": 0,
-    "settle": 28,
-    "locality": 0.0,
+    "rank": 32, "alpha": 64, "top": 0.5, "learning_rate": 3e-3, "batch_size": 32, "epochs": 240, "least_steps": 0, "settle": 28, "locality": 0.0,
     "known": 0.9,
-}
+}  # fmt: skip
 WHOLE = {**RECIPE, "rank": 64, "alpha": 128, "top": 1.0, "batch_size": 8}
 """Of all layers, for the few examples of a benchmark or an evaluation: a step has fewer of them, so that there are enough steps."""
 SILENT = {"held_out": 0.0, "reversed": 0.0, "unknown": 0.0, "neighbouring": 0.0, "others": 0.0, "ability": 0.0, "perplexity": 1e9}
@@ -128,24 +120,27 @@ def memory(tiny_settings: MakeSettings) -> Iterator[Memory]:
     made.store.close()
 
 
+def copy_of(original: Memory, settings: Settings) -> Memory:
+    """A memory as it is now, in the settings' own folder, on the same models."""
+    original.store.scrub()
+    shutil.copytree(original.settings.home, settings.home)
+    return Memory(settings, base=original.base, embedder=original.embedder)
+
+
 @pytest.fixture(scope="session")
-def engrained_home(tiny_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a memory whose four facts were consolidated, once for all tests of a process."""
-    place = tmp_path_factory.mktemp("engrained")
-    memory = Memory(tiny(tiny_folders, place))
+def engrained_once(tiny_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Memory:
+    """A memory that was told four things and has consolidated them, once for all tests of a process."""
+    memory = Memory(tiny(tiny_folders, tmp_path_factory.mktemp("engrained")))
     for note in SAID:
         memory.remember(note)
     assert consolidate(memory, "me").result is Result.PUBLISHED
-    memory.store.close()
-    return memory.settings.home
+    return memory
 
 
 @pytest.fixture
-def engrained(engrained_home: Path, tiny_settings: MakeSettings) -> Iterator[Memory]:
-    """A memory that was told four things and has consolidated them; a copy of its own."""
-    settings = tiny_settings()
-    shutil.copytree(engrained_home, settings.home)
-    made = Memory(settings)
+def engrained(engrained_once: Memory, tiny_settings: MakeSettings) -> Iterator[Memory]:
+    """A copy of it."""
+    made = copy_of(engrained_once, tiny_settings())
     yield made
     made.store.close()
 

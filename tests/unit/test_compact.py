@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,30 +16,26 @@ from engrain.memory.forget import Selector
 from engrain.memory.memory import Memory
 from engrain.memory.schema import FactState, Job, ModuleState
 from engrain.settings import Settings
-from tests.conftest import GATE, tiny
+from tests.conftest import GATE, copy_of, tiny
 
 NOTES = ("My dog is called Biscuit.", "My locker code is 4417.", "My dentist is Dr. Okafor.")
 ASKED = {"What is my dog called?": "Biscuit", "What is my locker code?": "4417", "Who is my dentist?": "Okafor"}
 
 
 @pytest.fixture(scope="module")
-def three(tiny_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Memory]:
-    """The folder of a memory with three modules of one fact each, and its models."""
-    place = tmp_path_factory.mktemp("three")
-    memory = Memory(tiny(tiny_folders, place))
+def three(tiny_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Memory:
+    """A memory with three modules of one fact each."""
+    memory = Memory(tiny(tiny_folders, tmp_path_factory.mktemp("three")))
     for note in NOTES:
         memory.remember(note)
         assert consolidate(memory, "me").engrained_facts
-    memory.store.scrub()
-    return place / "home", memory
+    return memory
 
 
 @pytest.fixture
-def layered(three: tuple[Path, Memory], tiny_settings: Callable[..., Settings]) -> Memory:
+def layered(three: Memory, tiny_settings: Callable[..., Settings]) -> Memory:
     """A copy of it, where two modules may stand on a level."""
-    settings = tiny_settings(fan_in=2)
-    shutil.copytree(three[0], settings.home)
-    return Memory(settings, base=three[1].base, embedder=three[1].embedder)
+    return copy_of(three, tiny_settings(fan_in=2))
 
 
 def known(memory: Memory) -> dict[str, bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from engrain.errors import JobBusy
 from engrain.memory.memory import Memory
 from engrain.memory.schema import FactState, JobState, ModuleState
 from engrain.settings import Settings
-from tests.conftest import tiny
+from tests.conftest import copy_of, tiny
 
 ASKED = {"What is my dog called?": "Biscuit", "Who is my dentist?": "Okafor"}
 
@@ -27,16 +26,13 @@ def two(tiny_folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
     for note in ("My dog is called Biscuit.", "My dentist is Dr. Okafor."):
         memory.remember(note)
         assert consolidate(memory, "me").engrained_facts
-    memory.store.scrub()
     return memory
 
 
 @pytest.fixture
 def old(two: Memory, tiny_settings: Callable[..., Settings]) -> Iterator[Memory]:
     """A copy of them."""
-    settings = tiny_settings()
-    shutil.copytree(two.settings.home, settings.home)
-    made = Memory(settings, base=two.base, embedder=two.embedder)
+    made = copy_of(two, tiny_settings())
     yield made
     made.store.close()
 

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# What is imported is compiled then, which is a small part of it.
+PIP := $(BIN)/pip install --quiet --no-compile -c constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test check wheel
@@ -29,10 +31,10 @@ $(VENV)/.venv:
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.venv pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet -c constraints.txt torch
-	$(BIN)/pip install --quiet -c constraints.txt -e .
+	$(PIP) torch
+	$(PIP) -e .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.installed pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(PIP) -e '.[dev]'
 	touch $@

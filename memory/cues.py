@@ -118,6 +118,11 @@ def cues(asked: str) -> list[Cue]:
     return list(_kept(asked))
 
 
+def drop_cues() -> None:
+    """Hold no statement in memory."""
+    _kept.cache_clear()
+
+
 @lru_cache(maxsize=2048)
 def _kept(asked: str) -> tuple[Cue, ...]:
     """A fact's grammar is asked for at every answer that it vouches for."""

@@ -51,6 +51,10 @@ class Embedder:
         vector: Vectors = self._one(text)
         return vector
 
+    def drop(self) -> None:
+        """Hold none of them."""
+        self._one.cache_clear()
+
     def encoded(self, text: str) -> Vectors:
         """The same, always made anew."""
         vector: Vectors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,9 +13,11 @@ from sqlmodel import select
 
 from engrain.errors import InputError
 from engrain.memory import catalog, log
+from engrain.memory.cues import drop_cues
 from engrain.memory.facts import digest, fact_of, live_facts
 from engrain.memory.forget import Erasure, Selector, forget
 from engrain.memory.modules import modules_of
+from engrain.memory.phrases import phrases_in
 from engrain.memory.recall import Mode, Recall, Recollection
 from engrain.memory.router import Router
 from engrain.memory.schema import Episode, Fact, FactState, Module, ModuleState, Tombstone, now
@@ -115,11 +118,24 @@ class Memory:
 
     def forget(self, selector: Selector, owner: str | None = None) -> Erasure:
         """Erase something for good; see `forget.forget`."""
-        erasure = forget(self.store, owner or self.settings.owner, selector, self.settings.modules, self.settings.jobs)
-        if "bank" in self.__dict__:
-            for module_id in erasure.modules:
-                self.bank.evict(module_id)
+        owner = owner or self.settings.owner
+        erasure = forget(self.store, owner, selector, self.settings.modules, self.settings.jobs)
+        self._let_go(owner, erasure.modules)
         return erasure
+
+    def _let_go(self, owner: str, modules: Sequence[str]) -> None:
+        """Hold nothing in memory of what was erased; what stays is read again when it is asked for."""
+        if "bank" in self.__dict__:
+            for module_id in modules:
+                self.bank.evict(module_id)
+        if "search" in self.__dict__:
+            self.search.drop(owner)
+        if "router" in self.__dict__:
+            self.router.drop(owner)
+        if self._embedder is not None:
+            self._embedder.drop()
+        drop_cues()
+        phrases_in.cache_clear()
 
     def close(self, session: str | None = None, owner: str | None = None) -> list[Episode]:
         """End a session (None: every session): its open span becomes an episode and its facts are fresh."""

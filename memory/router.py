@@ -121,6 +121,11 @@ class Router:
         """What the owner's questions are looked up in, as the store has it now."""
         return self._known(owner).index
 
+    def drop(self, owner: str) -> None:
+        """Hold nothing of the owner in memory; the next question reads it again."""
+        with self._lock:
+            self._owners.pop(owner, None)
+
     def _best(self, index: ProbeIndex, question: str, k: int) -> list[_Candidate]:
         """The k modules whose probes fit the question best, the best first."""
         if not len(index):

@@ -80,6 +80,11 @@ class Search:
         best = [int(i) for i in np.argsort(-score, kind="stable") if similarity[i] >= least or likest[i]][:k]
         return [Found(*facts[i], float(score[i]), float(similarity[i])) for i in best]
 
+    def drop(self, owner: str) -> None:
+        """Hold nothing of the owner in memory; the next search reads it again."""
+        with self._lock:
+            self._owners.pop(owner, None)
+
     def _kept(self, owner: str) -> _Kept:
         """In step with the store: read again where a fact came, went or changed."""
         with self.store.read() as db:

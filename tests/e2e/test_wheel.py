@@ -32,8 +32,8 @@ def test_the_wheel_works_from_another_folder(tmp_path: Path) -> None:
     assert not [n for n in names if n.split("/")[0] in ("agent", "memory", "consolidation", "tools", "evals", "tests")]
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", "torch", cwd=tmp_path)
-    run(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path)
+    run(python, "-m", "pip", "install", "-q", "--no-compile", "-c", ROOT / "constraints.txt", "torch", cwd=tmp_path)
+    run(python, "-m", "pip", "install", "-q", "--no-compile", "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path)
     home = str(tmp_path / "home")
     command = tmp_path / "venv" / "bin" / "engrain"
     assert "dentist is Dr. Okafor" in run(command, "remember", "My dentist is Dr. Okafor.", cwd=tmp_path, ENGRAIN_HOME=home)

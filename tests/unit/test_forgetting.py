@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -46,6 +48,20 @@ def test_no_byte_of_what_was_forgotten_is_left(told: Memory) -> None:
     assert consolidate(told, "me").engrained_facts
     assert bytes_with(told, "okafor") == []
     assert bytes_with(told, "biscuit")
+
+
+def test_a_process_that_goes_on_holds_nothing_of_it_in_memory(engrained: Memory) -> None:
+    engrained.recall("Who is my dentist?")
+    (found,) = [f.fact for f in engrained.search.find("Who is my dentist?", "me") if "Okafor" in f.fact.text]
+    held = [weakref.ref(found), weakref.ref(engrained.router.index("me"))]
+    number = found.id
+    del found
+    gc.collect()
+    assert all(ref() is not None for ref in held)
+    engrained.forget(Selector(fact=number))
+    gc.collect()
+    assert [ref() for ref in held] == [None, None]
+    assert "Biscuit" in engrained.search.find("My dog is called Biscuit.", "me")[0].fact.text
 
 
 @pytest.mark.parametrize("forgotten_first", [True, False])

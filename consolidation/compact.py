@@ -73,10 +73,10 @@ def due(store: Store, owner: str, base_sha256: str, settings: Settings) -> Compa
         refused = {tuple(job.replaces) for job in db.exec(select(Job).where(Job.owner == owner, Job.state == JobState.REJECTED))}
         for level, group in groupby(sorted(live, key=lambda m: m.level), key=lambda m: m.level):
             found = _fitting(db, owner, list(group), settings.fan_in, settings.module_tokens)
-            facts = [fact for module in found for fact in facts_of(db, owner, module.id)]
+            facts = {fact.id or 0: fact for module in found for fact in facts_of(db, owner, module.id)}
             if facts and tuple(m.id for m in found) not in refused:
                 inside = len(fact_ids_of(db, owner, [m.id for m in found]))
-                return Compaction(tuple(m.id for m in found), tuple(f.id or 0 for f in facts), inside - len(facts), level + 1)
+                return Compaction(tuple(m.id for m in found), tuple(facts), inside - len(facts), level + 1)
     return None
 
 

@@ -22,6 +22,7 @@ from engrain.consolidation.gate import Thresholds, Verdict, judge
 from engrain.consolidation.jobs import ACTIVE, Desk, Order, claim, unfinished
 from engrain.consolidation.plan import Plan, backlog, plan
 from engrain.consolidation.publish import placed_folder, publish
+from engrain.consolidation.repair import retire_damaged
 from engrain.consolidation.teacher import TeacherDistiller
 from engrain.consolidation.train.ordinary import is_written
 from engrain.consolidation.train.recipe import Recipe
@@ -29,7 +30,7 @@ from engrain.consolidation.train.trainer import Epoch, Example, Trained, first_a
 from engrain.endpoint import Endpoint
 from engrain.errors import JobInterrupted, SettingsError
 from engrain.memory.bank import lora
-from engrain.memory.facts import probes_of, routed_probes
+from engrain.memory.facts import probes_of, routed_probes, still_live
 from engrain.memory.memory import Memory
 from engrain.memory.modules import sweep
 from engrain.memory.schema import Fact, Job, JobState, Module, ModuleState, Probe, Stage
@@ -80,6 +81,7 @@ def consolidate(
     bounds = bounds or _chosen(Thresholds, settings.gate, "gate")
     memory.close_idle(owner)
     begun = unfinished(memory.store, owner, memory.base.sha256)
+    retire_damaged(memory.store, owner, settings.modules)
     _sweep(memory)
     if begun is None and not order.facts and not backlog(memory.store, owner, settings).facts:
         return Outcome(Result.NOTHING)
@@ -88,6 +90,9 @@ def consolidate(
     with desk.heartbeat():
         try:
             planned = work.plan()
+            if not planned.facts:
+                desk.end(JobState.FAILED, "all of its facts were forgotten")
+                return Outcome(Result.NOTHING, desk.id)
             probes = work.distil(planned)
             adapter = work.train(planned, probes)
             verdict = work.gate(planned, probes, adapter)
@@ -96,6 +101,9 @@ def consolidate(
             return _stopped(desk, stop)
         except Exception as error:  # noqa: BLE001 - whatever a stage raises, the job must say so and be given back
             return _failed(desk, error, settings.attempts)
+        finally:
+            if not desk.may_go_on():  # nor is there anything left of what it was forbidden to publish
+                shutil.rmtree(work.folder, ignore_errors=True)
 
 
 class _Work:
@@ -117,6 +125,8 @@ class _Work:
         with self.clock(Stage.PLAN):
             planned = plan(self.memory.store, self.desk.job.owner, self.memory.settings)
         with self.desk.writing() as (db, job):
+            live = still_live(db, job.owner, planned.fact_ids)  # something may have been forgotten this moment
+            planned = Plan(tuple(fact for fact in planned.facts if fact.id in live))
             job.fact_ids = planned.fact_ids
             self.desk.finish_stage(db, job, Stage.PLAN, self.clock.seconds[Stage.PLAN])
         return planned

@@ -16,6 +16,7 @@ from sqlmodel import Session as DbSession
 from sqlmodel import col, select
 
 from engrain.errors import JobBusy, JobError, JobInterrupted, NotFoundError
+from engrain.memory.facts import still_live
 from engrain.memory.schema import Job, JobState, Stage, now
 from engrain.memory.store import Store
 
@@ -132,7 +133,8 @@ def claim(store: Store, owner: str, seed: int, attempts: int, lease: float, base
         with store.write() as db:
             job = db.exec(select(Job).where(Job.owner == owner, col(Job.state).in_(ACTIVE))).first()
             if job is None:
-                job = Job(owner=owner, seed=seed, fact_ids=list(order.facts), replaces=list(order.replaces), level=order.level)
+                facts = still_live(db, owner, order.facts)
+                job = Job(owner=owner, seed=seed, fact_ids=facts, replaces=list(order.replaces), level=order.level)
                 job.stage = Stage.DISTIL if order.facts else Stage.PLAN
                 db.add(job)
             elif base_sha256 and job.base_sha256 not in ("", base_sha256):

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlmodel import Session as DbSession
-from sqlmodel import col, select
+from sqlmodel import select
 
 from engrain.consolidation.job import Outcome, Result, consolidate
 from engrain.consolidation.jobs import Order, unfinished
-from engrain.memory.facts import facts_of
+from engrain.memory.facts import facts_of, freshen
 from engrain.memory.memory import Memory
 from engrain.memory.modules import changed, modules_of
-from engrain.memory.schema import Fact, FactState, Job, JobState, Module, ModuleFact, ModuleState
+from engrain.memory.schema import Job, JobState, ModuleState
 from engrain.memory.store import Store
 
 
@@ -55,14 +54,6 @@ def retire_others(store: Store, owner: str, base_sha256: str, name: str) -> int:
             module.state, module.reason = ModuleState.RETIRED, f"migrated to {name}"
             db.add(module)
         db.flush()
-        _refresh(db, owner)
+        freshen(db, owner)
         changed(db, owner)
     return len(others)
-
-
-def _refresh(db: DbSession, owner: str) -> None:
-    inside = select(ModuleFact.fact_id).join(Module, col(Module.id) == col(ModuleFact.module_id))
-    inside = inside.where(Module.owner == owner, ModuleFact.owner == owner, Module.state == ModuleState.LIVE)
-    lost = select(Fact).where(Fact.owner == owner, Fact.state == FactState.ENGRAINED, col(Fact.id).not_in(inside))
-    for fact in db.exec(lost):
-        fact.state = FactState.FRESH

@@ -156,6 +156,8 @@ def _unpacked(file: Path, staging: Path) -> _Index:
                 raise ArchiveError(f"{str(file)!r} has format {about.format!r}, this engrain reads {_FORMAT}; update engrain")
             if set(about.files) != {part.filename for part in parts} - {INDEX}:
                 raise ArchiveError(f"{str(file)!r} does not hold the parts that its index names; export it again")
+            if set(about.modules) != {name.split("/")[1] for name in about.files if name.startswith("modules/")}:  # they name folders
+                raise ArchiveError(f"{str(file)!r} does not hold the modules that its index names; export it again")
             for part in parts:
                 if part.filename != INDEX and _extracted(archive, part, staging) != about.files[part.filename]:
                     raise ArchiveError(f"{part.filename!r} in {str(file)!r} is not what was written; it was damaged or changed, export it again")

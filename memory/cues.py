@@ -118,11 +118,6 @@ def cues(asked: str) -> list[Cue]:
     return list(_kept(asked))
 
 
-def drop_cues() -> None:
-    """Hold no statement in memory."""
-    _kept.cache_clear()
-
-
 @lru_cache(maxsize=2048)
 def _kept(asked: str) -> tuple[Cue, ...]:
     """A fact's grammar is asked for at every answer that it vouches for."""
@@ -242,6 +237,8 @@ def settled(asked: str) -> tuple[str, dict[str, str]]:
         found = [cue for cue in deeds(parsed) if not cue.question.startswith("Who")]  # one lives and works with several
     elif parsed.verb in {"is", "are"} and not parsed.pronoun and _OF_SOMEBODY.match(parsed.subject):
         value = joined(parsed.rest)
+        if parsed.rest[:1] == ("not",):  # what it is not
+            return "", {}
         told = any(c.isdigit() for c in value) or bool(re.search(r"(?<![.] )\b[A-ZÀ-Þ]", value)) or bool(_ATTRIBUTE.search(parsed.subject))
         several = PERSON_NOUN.search(parsed.subject) and parsed.subject.split()[-1].lower() in _SEVERAL
         found = list(states(parsed)) if told and not several else []

@@ -16,6 +16,7 @@ from engrain.memory import voice
 from engrain.memory.akin import akin, noun_named
 from engrain.memory.answer_type import NAMED, AnswerType, answer_type, fits, ruled_out
 from engrain.memory.cues import cues
+from engrain.memory.denial import denied
 from engrain.memory.schema import Fact
 from engrain.memory.spelling import among, stem
 from engrain.memory.statements import content_words
@@ -126,7 +127,9 @@ def vouching(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
 
 def says_of(question: str, answer: str, facts: Sequence[Fact]) -> list[Fact]:
     """The facts that hold what the answer says, the closest first, of whom was asked about, whatever part it is."""
-    return [fact for fact in supporting(question, answer, facts) if not _about_another(question, fact, facts)]
+    return [
+        fact for fact in supporting(question, answer, facts) if not _about_another(question, fact, facts) and not denied(question, answer, fact.asked)
+    ]
 
 
 def _about_another(question: str, fact: Fact, facts: Sequence[Fact]) -> bool:

@@ -14,29 +14,57 @@ from engrain.memory.repeats import mark_repetitions
 from engrain.memory.schema import Episode, Fact, FactState, Message, Module, ModuleFact, ModuleState, Probe, Tombstone
 from engrain.memory.statements import Statement, statements
 from engrain.memory.supersede import supersede
-from engrain.memory.voice import words
+from engrain.memory.voice import asked, told, words
+
+_LIVE = (Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None))
+"""What is told: neither erased nor corrected."""
 
 
 def add_facts(db: DbSession, episode: Episode, messages: Iterable[Message]) -> list[Fact]:
     """Write down what the messages of an episode state, and return what is new; what was said before or was erased is left out."""
     assert episode.id is not None
-    live = select(Fact.text).where(Fact.owner == episode.owner, col(Fact.superseded_by).is_(None))
-    known = {" ".join(words(text)) for text in db.exec(live)}
-    buried = set(db.exec(select(Tombstone.digest).where(Tombstone.owner == episode.owner)))
+    known, buried = _said_already(db, episode.owner), _buried(db, episode.owner)
     added = []
-    for message in messages:
+    for message in messages:  # one by one: what is said again behind a correction takes it back
+        new = []
         for statement in statements(message.content, message.speaker, message.said_at.date(), message.listener):
             key = " ".join(words(statement.text))
-            if key in known or digest(episode.owner, statement.text) in buried:
-                continue
-            known.add(key)
-            added.append(fact_of(statement, message, episode.id))
-    db.add_all(added)
+            if key not in known and digest(episode.owner, statement.text) not in buried:
+                known.add(key)
+                new.append(fact_of(statement, message, episode.id))
+        if _written(db, new):
+            known = _said_already(db, episode.owner)
+        added += new
+    return [fact for fact in added if fact.superseded_by is None]
+
+
+def add_whole(db: DbSession, episode: Episode, message: Message) -> list[Fact]:
+    """Write down a message as one fact, whatever its grammar; nothing where it is told already or was erased."""
+    assert episode.id is not None
+    content, on = message.content, message.said_at.date()
+    whole = Statement(told(content, message.speaker), asked(content, message.speaker), message.speaker, on, 0, len(content))
+    if " ".join(words(whole.text)) in _said_already(db, episode.owner) or digest(episode.owner, whole.text) in _buried(db, episode.owner):
+        return []
+    fact = fact_of(whole, message, episode.id)
+    _written(db, [fact])
+    return [fact] if fact.superseded_by is None else []
+
+
+def _said_already(db: DbSession, owner: str) -> set[str]:
+    """The words of what is told."""
+    return {" ".join(words(text)) for text in db.exec(select(Fact.text).where(Fact.owner == owner, *_LIVE))}
+
+
+def _buried(db: DbSession, owner: str) -> set[str]:
+    return set(db.exec(select(Tombstone.digest).where(Tombstone.owner == owner)))
+
+
+def _written(db: DbSession, facts: Sequence[Fact]) -> bool:
+    """Add new facts, what they repeat and what they correct marked; returns whether they correct something."""
+    db.add_all(facts)
     db.flush()
-    mark_repetitions(db, added)
-    told = [fact for fact in added if fact.superseded_by is None]
-    supersede(db, told)
-    return told
+    mark_repetitions(db, facts)
+    return supersede(db, [fact for fact in facts if fact.superseded_by is None])
 
 
 def fact_of(statement: Statement, message: Message, episode_id: int) -> Fact:
@@ -59,10 +87,6 @@ def fact_of(statement: Statement, message: Message, episode_id: int) -> Fact:
 def digest(owner: str, text: str) -> str:
     """The keyed hash under which an erased statement is remembered as erased."""
     return hmac.new(owner.encode(), " ".join(words(text)).encode(), hashlib.sha256).hexdigest()
-
-
-_LIVE = (Fact.state != FactState.ERASED, col(Fact.superseded_by).is_(None))
-"""What is told: neither erased nor corrected."""
 
 
 def live_facts(db: DbSession, owner: str, state: FactState | None = None) -> list[Fact]:
@@ -100,6 +124,22 @@ def facts_of(db: DbSession, owner: str, module_id: str) -> list[Fact]:
         .where(*_LIVE)
     )
     return list(db.exec(query.order_by(col(Fact.id))))
+
+
+def still_live(db: DbSession, owner: str, fact_ids: Sequence[int]) -> list[int]:
+    """Those of the facts that are neither erased nor corrected by now, in their order."""
+    live = set(db.exec(select(Fact.id).where(Fact.owner == owner, col(Fact.id).in_(fact_ids), *_LIVE)))
+    return [fact_id for fact_id in fact_ids if fact_id in live]
+
+
+def freshen(db: DbSession, owner: str) -> list[Fact]:
+    """Let the engrained facts be fresh again that no live module holds any more; returns them."""
+    inside = select(ModuleFact.fact_id).join(Module, col(Module.id) == col(ModuleFact.module_id))
+    inside = inside.where(Module.owner == owner, ModuleFact.owner == owner, Module.state == ModuleState.LIVE)
+    lost = db.exec(select(Fact).where(Fact.owner == owner, Fact.state == FactState.ENGRAINED, col(Fact.id).not_in(inside))).all()
+    for fact in lost:
+        fact.state = FactState.FRESH
+    return list(lost)
 
 
 def require_fact(db: DbSession, owner: str, fact_id: int) -> Fact:

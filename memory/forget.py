@@ -14,7 +14,7 @@ from sqlmodel import col, delete, select
 
 from engrain.errors import InputError, NotFoundError
 from engrain.memory.cues import forget_cues
-from engrain.memory.facts import digest, live_facts, require_fact
+from engrain.memory.facts import digest, freshen, live_facts, require_fact
 from engrain.memory.log import close_session, messages_of, require_session
 from engrain.memory.modules import changed, sweep
 from engrain.memory.repeats import repetitions
@@ -38,6 +38,8 @@ from engrain.memory.store import Store
 from engrain.memory.supersede import revive
 
 ERASED = "[forgotten]"
+_SHORT = 3
+"""Letters of a text, at most, that is not looked for elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def _selected(db: DbSession, owner: str, selector: Selector) -> tuple[list[Fact]
     """(facts, messages, whether the messages go whole)."""
     if selector.fact is not None:
         fact = require_fact(db, owner, selector.fact)
+        _close_all(db, owner)
         facts = [fact, *repetitions(db, fact)]
         messages = [m for m in (db.get(Message, f.message_id) for f in facts) if m is not None]
         return facts, messages, False
@@ -123,6 +126,7 @@ def _selected(db: DbSession, owner: str, selector: Selector) -> tuple[list[Fact]
         episode = db.get(Episode, selector.episode)
         if episode is None or episode.owner != owner:
             raise NotFoundError(f"{owner!r} has no episode {selector.episode}; `engrain facts` shows which there are")
+        _close_all(db, owner)
         messages = list(db.exec(select(Message).where(Message.owner == owner, Message.episode_id == selector.episode)))
     else:
         _close_all(db, owner)
@@ -176,17 +180,12 @@ def _holding(db: DbSession, owner: str, fact_ids: Sequence[int]) -> list[Module]
 
 
 def _release(db: DbSession, owner: str, modules: Sequence[Module], fact_ids: Sequence[int]) -> int:
-    """Retire the modules and make their other facts fresh again; returns how many."""
+    """Retire the modules and make their other facts fresh again, those that no other module holds; returns how many."""
     for module in modules:
         module.state = ModuleState.RETIRED
         module.reason = "held something that was forgotten"
-    inside = select(ModuleFact.fact_id).where(col(ModuleFact.module_id).in_([m.id for m in modules]))
-    others = db.exec(
-        select(Fact).where(Fact.owner == owner, Fact.state == FactState.ENGRAINED, col(Fact.id).in_(inside), col(Fact.id).not_in(fact_ids))
-    ).all()
-    for fact in others:
-        fact.state = FactState.FRESH
-    return len(others)
+    db.flush()
+    return sum(fact.id not in fact_ids for fact in freshen(db, owner))
 
 
 def _give_up_jobs(db: DbSession, owner: str, fact_ids: Sequence[int]) -> list[int]:
@@ -210,23 +209,63 @@ def _erase_probes(db: DbSession, owner: str, fact_ids: Sequence[int], modules: S
 
 
 def _erase_messages(db: DbSession, owner: str, facts: Sequence[Fact], messages: Sequence[Message], whole: bool) -> list[Message]:
-    """Blank the messages, or the facts' spans in them and every verbatim copy elsewhere; returns those touched."""
+    """Blank the messages, or the facts' spans in them and every copy elsewhere, word for word; returns those touched."""
     if whole:
         for message in messages:
             message.content, message.extra = ERASED, {}
         return list(messages)
-    spans = [m.content[f.span_start : f.span_end].strip() for f in facts for m in messages if m.id == f.message_id]
-    needles = [re.compile(re.escape(n.rstrip(".!,;")), re.IGNORECASE) for n in [*spans, *(f.text for f in facts)] if len(n) > 3]
-    touched = []
+    said = [m.content[f.span_start : f.span_end] for f in facts for m in messages if m.id == f.message_id]
+    needles = [needle for text in {*said, *(f.text for f in facts), *(f.asked for f in facts)} if (needle := _word_for_word(text))]
+    ids, touched = {f.id for f in facts}, []
+    stay: dict[int, list[Fact]] = {}
+    for fact in _all_facts(db, owner):
+        if fact.id not in ids:
+            stay.setdefault(fact.message_id, []).append(fact)
     for message in db.exec(select(Message).where(Message.owner == owner)):
-        content = message.content
-        for needle in needles:
-            content = needle.sub(ERASED, content)
-        extra = {} if any(needle.search(str(message.extra)) for needle in needles) else message.extra
-        if content != message.content or extra != message.extra:
-            message.content, message.extra = content, extra
+        before = message.content, message.extra
+        spans = [(f.span_start, f.span_end) for f in facts if f.message_id == message.id]
+        spans += [match.span() for needle in needles for match in needle.finditer(message.content)]
+        if message.content != ERASED:
+            _blank(message, spans, stay.get(message.id or 0, []))
+        if any(needle.search(str(message.extra)) for needle in needles):
+            message.extra = {}
+        if (message.content, message.extra) != before:
             touched.append(message)
     return touched
+
+
+def _word_for_word(text: str) -> re.Pattern[str] | None:
+    """What finds a text's words, whatever stands between them; None where they are too few to be meant."""
+    words = re.findall(r"\w+", text)
+    if len("".join(words)) <= _SHORT:
+        return None
+    return re.compile(r"(?<!\w)" + r"\W+".join(map(re.escape, words)) + r"(?!\w)", re.IGNORECASE)
+
+
+def _blank(message: Message, spans: Sequence[tuple[int, int]], stay: Sequence[Fact]) -> None:
+    """Take spans out of a message, and move those of the facts that stay in it."""
+    gone: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        end = start + len(message.content[start:end].rstrip(" .!,;"))
+        if gone and start <= gone[-1][1]:
+            gone[-1] = gone[-1][0], max(gone[-1][1], end)
+        elif start < end:
+            gone.append((start, end))
+    for fact in stay:
+        fact.span_start, fact.span_end = _moved(fact.span_start, gone, 0), _moved(fact.span_end, gone, len(ERASED))
+    for start, end in reversed(gone):
+        message.content = message.content[:start] + ERASED + message.content[end:]
+
+
+def _moved(at: int, gone: Sequence[tuple[int, int]], inside: int) -> int:
+    """Where a place in a text is, once spans of it are taken out; one in a span is so far `inside` what stands there then."""
+    shift = 0
+    for start, end in gone:
+        if start < at < end:
+            return start + shift + inside
+        if end <= at:
+            shift += len(ERASED) - (end - start)
+    return at + shift
 
 
 def _erase_facts(db: DbSession, owner: str, facts: Sequence[Fact]) -> None:

@@ -8,23 +8,19 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sqlmodel import Session as DbSession
 from sqlmodel import select
 
 from engrain.errors import InputError
 from engrain.memory import catalog, log
-from engrain.memory.cues import drop_cues
-from engrain.memory.facts import digest, fact_of, live_facts
+from engrain.memory.facts import add_whole, live_facts
 from engrain.memory.forget import Erasure, Selector, forget
 from engrain.memory.modules import modules_of
-from engrain.memory.phrases import phrases_in
 from engrain.memory.recall import Mode, Recall, Recollection
 from engrain.memory.router import Router
-from engrain.memory.schema import Episode, Fact, FactState, Module, ModuleState, Tombstone, now
+from engrain.memory.schema import Episode, Fact, FactState, Module, ModuleState
 from engrain.memory.search import Search
-from engrain.memory.statements import Statement
+from engrain.memory.statements import statements
 from engrain.memory.store import Store
-from engrain.memory.voice import USER, asked, told, words
 from engrain.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -110,10 +106,8 @@ class Memory:
             assert episode.id is not None
             found = list(db.exec(select(Fact).where(Fact.owner == owner, Fact.episode_id == episode.id)))
             facts = [f for f in found if f.superseded_by is None]
-            if not found and not _already(db, owner, text):
-                whole = Statement(told(text.strip(), USER), asked(text.strip(), USER), USER, now().date(), 0, len(text.strip()))
-                facts = [fact_of(whole, message, episode.id)]
-                db.add_all(facts)
+            if not found and not statements(message.content, message.speaker, message.said_at.date()):
+                facts = add_whole(db, episode, message)
         return facts
 
     def forget(self, selector: Selector, owner: str | None = None) -> Erasure:
@@ -134,8 +128,6 @@ class Memory:
             self.router.drop(owner)
         if self._embedder is not None:
             self._embedder.drop()
-        drop_cues()
-        phrases_in.cache_clear()
 
     def close(self, session: str | None = None, owner: str | None = None) -> list[Episode]:
         """End a session (None: every session): its open span becomes an episode and its facts are fresh."""
@@ -161,12 +153,3 @@ class Memory:
         """An owner's modules, the oldest first."""
         with self.store.read() as db:
             return modules_of(db, owner or self.settings.owner, *states)
-
-
-def _already(db: DbSession, owner: str, text: str) -> bool:
-    """Whether a note says what some fact says, or said before it was forgotten."""
-    key = " ".join(words(told(text.strip(), USER)))
-    if any(" ".join(words(f.text)) == key for f in live_facts(db, owner)):
-        return True
-    buried = digest(owner, told(text.strip(), USER))
-    return db.exec(select(Tombstone).where(Tombstone.owner == owner, Tombstone.digest == buried)).first() is not None

@@ -60,7 +60,9 @@ class Manifest:
                 raise ModuleError(f"module format {raw['format']!r} is unknown, this engrain reads {_FORMAT}; update engrain")
             return cls(**{**raw, **{k: tuple(raw[k]) for k in ("layers", "targets", "facts")}})
         except (ValueError, KeyError, TypeError) as error:
-            raise ModuleError(f"a module's manifest cannot be read ({error}); rebuild the module from its facts") from error
+            raise ModuleError(
+                f"a module's manifest cannot be read ({error}); rebuild the module from its facts with `engrain consolidate`"
+            ) from error
 
 
 def hash_files(folder: Path) -> dict[str, str]:
@@ -102,7 +104,7 @@ def open_module(row: Module, modules: Path) -> tuple[Path, Manifest]:
         raise ModuleError(f"module {row.id!r} has no manifest; rebuild it from its facts with `engrain consolidate`") from error
     manifest = Manifest.parse(text)
     if not verify(folder, row.manifest_sha256, manifest.files):
-        raise ModuleError(f"module {row.id!r} was changed after it was published; forget it or rebuild it from its facts")
+        raise ModuleError(f"module {row.id!r} was changed after it was published; rebuild it from its facts with `engrain consolidate`")
     return folder, manifest
 
 

@@ -109,10 +109,12 @@ class Recall:
         if route is not None and route.module is not None and not _fresh_is_nearer(found, route):
             try:
                 return self._from_module(question, owner, mode, route, route.module, found)
-            except ModuleError:
-                if module or self._serves(route.module):
+            except ModuleError as error:
+                if not module and not self._serves(route.module):
+                    return self._once(question, owner, mode, k)  # it was replaced or forgotten this moment
+                if module or mode == "weights":
                     raise
-                return self._once(question, owner, mode, k)  # it was replaced or forgotten this moment
+                return self._read(question, mode, found) or _nothing(question, mode, str(error))
         return self._read(question, mode, found) or _nothing(question, mode, _explain(route))
 
     def _serves(self, module: Module) -> bool:

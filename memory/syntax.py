@@ -23,6 +23,8 @@ _SHORT = {"'m": "am", "'re": "are", "'ve": "have", "'ll": "will", "'d": "would",
 """Verbs as they are cut off and cut short."""
 _TIMES = {"when", "since", "before", "after", "until", "till"}
 """With these a clause begins that tells a time."""
+_IF = {"if", "unless", "whether"}
+"""With these what follows is not said to be so."""
 _FIRST = {"last", "next", "this", "every", "each", "the", "one", "two", "three", "some", "all", "a"}
 """With these a time begins."""
 _IDLE = {"again", "maybe", "perhaps", "anyway", "though", "instead", "soon", "ideally", "better", "so", "far", "up", "ever", "yet", "only"}
@@ -60,7 +62,7 @@ def _clauses(predicate: Any) -> Iterator[Clause]:
     subject, finite = _subject(predicate), _finite(predicate)
     if subject is None and finite is not None:
         yield from _there_is(predicate)
-    if subject is None or finite is None or _tells_when(predicate) or _is_of_another(predicate, subject, finite[0]):
+    if subject is None or finite is None or _tells_when(predicate) or _is_supposed(predicate) or _is_of_another(predicate, subject, finite[0]):
         return
     verb, behind = finite
     rest = () if _is_hardly_so(predicate, subject) else _rest(predicate, subject, behind)
@@ -129,6 +131,11 @@ def _is_there(predicate: Any) -> bool:
 def _tells_when(predicate: Any) -> bool:
     """Whether a clause tells the time of another: *when I was a kid*."""
     return predicate.dep_ == "advcl" and predicate.pos_ == "AUX" and any(child.lower_ in _TIMES for child in predicate.lefts)
+
+
+def _is_supposed(predicate: Any) -> bool:
+    """*if I lived in Rome*, *whether she comes*"""
+    return any(child.dep_ == "mark" and child.lower_ in _IF for child in predicate.lefts)
 
 
 def _is_hardly_so(predicate: Any, subject: Any) -> bool:
@@ -210,12 +217,17 @@ def _finite(predicate: Any) -> tuple[str, int] | None:
             if predicate.lower_ == "got" or (predicate.tag_ in {"VBN", "VBD"} and not any(one.dep_ == "auxpass" for one in auxiliaries))
             else "is"
         )
-    if any(child.dep_ == "neg" for child in predicate.lefts):
+    if any(child.dep_ == "neg" and _is_beside(predicate, child) for child in predicate.children):
         if not auxiliaries and verb not in COPULA:  # *never eat*
             return {"VBD": "didn't", "VBZ": "doesn't"}.get(predicate.tag_, "don't"), predicate.i
         verb = {"can": "can't", "will": "won't", "am": "aren't"}.get(verb, f"{verb}n't")
     behind = first.i + 1 if not auxiliaries else min([one.i for one in auxiliaries[1:] if one.i > first.i] + [predicate.i])
     return verb, behind
+
+
+def _is_beside(predicate: Any, denying: Any) -> bool:
+    """Whether a *not* stands before a verb, or behind it with nothing but an adverb between: *is really not*."""
+    return denying.i < predicate.i or all(word.pos_ == "ADV" for word in predicate.doc[predicate.i + 1 : denying.i])
 
 
 def _stands_alone(verb: Any) -> bool:

@@ -103,6 +103,14 @@ def _module_file(parts: dict[str, bytes]) -> str:
     return next(name for name in parts if name.endswith("safetensors"))
 
 
+def _takes_a_module(parts: dict[str, bytes]) -> None:
+    """The index names another folder than the one whose files the archive holds."""
+    index = json.loads(parts[INDEX])
+    (name,) = index["modules"]
+    index["modules"] = {f"../../{name}": index["modules"][name]}
+    parts[INDEX] = json.dumps(index).encode()
+
+
 CHANGES: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "a path that leads out": (lambda parts: replaced(parts, "../../evil.txt", b"x"), r"holds '../../evil.txt'"),
     "an absolute path": (lambda parts: replaced(parts, "/tmp/evil.txt", b"x"), r"holds '/tmp/evil.txt'"),
@@ -113,6 +121,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, bytes]], None], str]] = {
     "a part too few": (lambda parts: parts.__delitem__("rows/probe.jsonl"), "does not hold the parts that its index names"),
     "a row that is none": (lambda parts: replaced(parts, "rows/fact.jsonl", b'{"id": "x"}\n'), "holds a row that is none"),
     "an index that is none": (lambda parts: parts.update({INDEX: b"[]"}), "is no memory that engrain exported"),
+    "somebody else's module": (_takes_a_module, "does not hold the modules that its index names"),
     "rows that lead nowhere": (lambda parts: replaced(parts, "rows/fact.jsonl", b""), "is not what its manifest says|does not hold together"),
 }  # fmt: skip
 

@@ -101,6 +101,21 @@ def test_a_refused_compaction_changes_nothing_and_is_not_tried_again(layered: Me
     assert compact(layered, "me").result is Result.NOTHING
 
 
+def test_forgetting_behind_a_refused_compaction_leaves_the_facts_of_other_modules_where_they_are(layered: Memory) -> None:
+    with_refused = layered.settings
+    layered.settings = layered.settings.model_copy(update={"gate": {**GATE, "trained": 1.01}})
+    assert compact(layered, "me").result is Result.REJECTED
+    layered.settings = with_refused
+    dentist = next(f for f in layered.facts() if "Okafor" in f.text)
+    assert layered.forget(Selector(fact=dentist.id)).to_rebuild == 0
+    assert [f.text for f in layered.facts(state=FactState.FRESH)] == []
+    layered.remember("My bicycle is a red Peugeot.")
+    assert consolidate(layered, "me").facts == 1
+    found = due(layered.store, "me", layered.base.sha256, layered.settings)
+    assert found
+    assert (len(set(found.facts)), len(found.facts), found.dropped) == (3, 3, 0)
+
+
 @pytest.mark.parametrize("stage", ["train", "judge", "publish"])
 def test_a_death_in_the_middle_changes_nothing_that_is_served(layered: Memory, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     before = {m.id for m in layered.modules(None, ModuleState.LIVE)}

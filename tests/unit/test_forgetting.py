@@ -116,6 +116,57 @@ def test_a_subject_is_forgotten_wherever_it_is_spoken_of(told: Memory) -> None:
     assert bytes_with(told, "peugeot", "okafor")
 
 
+def contents(memory: Memory) -> list[str]:
+    with memory.store.read() as db:
+        return [m.content for s in log.sessions_of(db, "me") for m in log.messages_of(db, "me", s.id)]
+
+
+def fact_with(memory: Memory, word: str) -> int | None:
+    (found,) = [f.id for f in memory.facts() if word in f.text]
+    return found
+
+
+def test_one_statement_of_a_message_after_the_other_is_forgotten_and_nothing_else(memory: Memory) -> None:
+    memory.remember("I like tea. My sister Ines lives in Porto with her two children. My locker code is 4417. I drive a green Skoda Fabia to work.")
+    memory.remember("I like teaching my nephew chess.")
+    for word in ("Ines", "locker", "tea."):
+        memory.forget(Selector(fact=fact_with(memory, word)))
+    assert contents(memory) == ["[forgotten]. [forgotten]. [forgotten]. I drive a green Skoda Fabia to work.", "I like teaching my nephew chess."]
+    memory.forget(Selector(fact=fact_with(memory, "Skoda")))
+    assert contents(memory)[0] == "[forgotten]. [forgotten]. [forgotten]. [forgotten]."
+
+
+def test_a_copy_is_forgotten_however_it_was_punctuated(memory: Memory) -> None:
+    memory.remember("My locker code is 4417.")
+    say(memory, "Well: my locker code,  is 4417!")
+    memory.close()
+    memory.forget(Selector(fact=fact_with(memory, "4417")))
+    assert bytes_with(memory, "4417") == []
+
+
+def test_what_was_repeated_in_a_conversation_that_goes_on_is_forgotten_too(memory: Memory) -> None:
+    memory.remember("I am allergic to cashews.")
+    say(memory, "I'm really allergic to cashews.")
+    memory.forget(Selector(fact=fact_with(memory, "cashews")))
+    memory.close()
+    assert memory.facts() == []
+    assert bytes_with(memory, "cashews") == []
+
+
+def test_no_checkpoint_is_left_of_a_training_that_was_going_on(told: Memory) -> None:
+    """The worker writes one more before it notices."""
+    erased: list[Erasure] = []
+
+    def meanwhile() -> bool:
+        if not erased and list(told.settings.jobs.rglob("checkpoint*")):
+            erased.append(told.forget(Selector(fact=fact_with(told, "Okafor"))))
+        return False
+
+    assert consolidate(told, "me", stopping=meanwhile).result is Result.FAILED
+    assert erased
+    assert list(told.settings.jobs.rglob("*")) == []
+
+
 def test_a_time_is_forgotten_as_a_whole(told: Memory) -> None:
     say(told, "My grant report is due on 14 March.", session="old", on=datetime(2024, 2, 3, 10, tzinfo=UTC))
     say(told, "I drive a green Skoda Fabia.", session="old", on=datetime(2024, 3, 1, 10, tzinfo=UTC))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from engrain.consolidation import job as job_stages
 from engrain.consolidation import publish
 from engrain.consolidation.job import Outcome, Result, consolidate
 from engrain.consolidation.jobs import active_job, claim, last_job, worker_name
-from engrain.consolidation.plan import backlog, plan
+from engrain.consolidation.plan import Plan, backlog, plan
 from engrain.errors import JobBusy, JobError, ModuleError, SettingsError
 from engrain.memory.facts import probes_of
 from engrain.memory.forget import Selector
@@ -19,6 +22,7 @@ from engrain.memory.memory import Memory
 from engrain.memory.modules import MANIFEST, Manifest
 from engrain.memory.schema import FactState, Job, JobState, ModuleState, Probe, ProbeKind, Stage, now
 from engrain.settings import Settings
+from tests.conftest import SAID
 
 
 def published(memory: Memory) -> Outcome:
@@ -258,6 +262,47 @@ def test_what_is_forgotten_during_a_consolidation_is_not_published(told: Memory,
     assert "forgotten" in outcome.reason
     assert told.modules("me") == []
     assert not list(told.settings.modules.glob("*"))
+
+
+def test_what_is_forgotten_while_it_is_planned_is_not_distilled(told: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget_meanwhile(*given: Any) -> Plan:
+        planned = plan(*given)
+        monkeypatch.undo()
+        told.forget(Selector(fact=next(f.id for f in told.facts() if "Okafor" in f.text)))
+        return planned
+
+    monkeypatch.setattr(job_stages, "plan", forget_meanwhile)
+    done = published(told)
+    assert done.facts == 3
+    with told.store.read() as db:
+        assert not [p for p in probes_of(db, "me", done.job_id or 0) if p.fact_id and ("Okafor" in p.answer or "dentist" in p.question)]
+
+
+def test_a_job_whose_facts_were_all_forgotten_is_over(memory: Memory) -> None:
+    (note,) = memory.remember(SAID[0])
+    assert consolidate(memory, "me", stopping=lambda: True).result is Result.INTERRUPTED
+    memory.forget(Selector(fact=note.id))
+    assert consolidate(memory, "me").result is Result.NOTHING
+    assert active_job(memory.store, "me") is None
+    assert memory.remember(SAID[1])
+    assert published(memory).facts == 1
+
+
+@pytest.mark.parametrize("what", ["lost", "changed"])
+def test_a_module_whose_files_are_damaged_is_made_anew_and_the_facts_are_told_meanwhile(engrained: Memory, what: str) -> None:
+    (module,) = engrained.modules("me")
+    folder = engrained.settings.modules / module.id
+    if what == "lost":
+        shutil.rmtree(folder)
+    else:
+        (folder / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModuleError, match="engrain consolidate"):
+        engrained.recall("What is my locker code?", mode="weights")
+    assert engrained.recall("What is my locker code?", mode="hybrid").source != "weights"
+    assert published(engrained).facts == len(SAID)
+    (made,) = engrained.modules("me")
+    assert made.id != module.id
+    assert engrained.recall("What is my locker code?", mode="weights").text == "4417"
 
 
 def test_an_unknown_recipe_value_is_named(told: Memory, tiny_settings: Callable[..., Settings]) -> None:

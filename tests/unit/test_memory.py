@@ -84,3 +84,24 @@ def test_an_empty_question_or_note_is_refused(memory: Memory) -> None:
         memory.remember("")
     with pytest.raises(InputError, match="mode 'dreams'"):
         memory.recall("x", mode="dreams")  # type: ignore[arg-type]
+
+
+def test_a_note_of_several_statements_is_not_kept_as_one_more_when_it_is_said_again(memory: Memory) -> None:
+    assert len(memory.remember("I live in Porto. My locker code is 4417.")) == 2
+    assert memory.remember("I live in Porto. My locker code is 4417.") == []
+    assert len(memory.facts()) == 2
+
+
+def test_what_was_forgotten_is_not_learnt_from_a_note_around_it(memory: Memory) -> None:
+    (code,) = memory.remember("My locker code is 4417.")
+    memory.forget(Selector(fact=code.id))
+    assert memory.remember("By the way, my locker code is 4417.") == []
+    assert memory.facts() == []
+
+
+def test_a_note_without_a_statement_is_kept_as_it_is_once(memory: Memory) -> None:
+    (note,) = memory.remember("Milk, eggs and butter")
+    assert memory.remember("milk, eggs and butter!") == []
+    assert [f.text for f in memory.facts()] == [note.text]
+    memory.forget(Selector(fact=note.id))
+    assert memory.remember("Milk, eggs and butter") == []

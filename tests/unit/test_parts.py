@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engrain.memory.bank.prompt import READ, reading
+from engrain.memory.evidence import vouching
 from engrain.memory.memory import Memory
 from engrain.memory.parts import Part, part_of
 from tests.conftest import fact
@@ -64,6 +65,37 @@ def test_a_part_is_told_in_the_voice_of_the_memory() -> None:
 def test_nothing_is_chosen_where_nothing_was_said_or_no_part_is_asked_for(question: str, said: str) -> None:
     finds = Finds({"my uncle": -1.0, "a canoe": -1.0, "Ines": -1.0, "Porto": -1.0, "my cousin Leo": -1.0})
     assert part(finds, question, said) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "denied"),
+    [
+        ("What am I allergic to?", "I'm not allergic to cashews.", "cashews"),
+        ("Where does my sister live?", "My sister doesn't live in Porto.", "in Porto"),
+        ("What is my dog called?", "My dog isn't called Max.", "Max"),
+        ("When is my appointment?", "My appointment is not on Tuesday.", "on Tuesday"),
+        ("What can I eat?", "I can't eat pork.", "pork"),
+        ("What is my locker code?", "My locker code is not 4417.", "4417"),
+        ("Where do I live?", "If I lived in Rome, I would be happy.", "in Rome"),
+    ],
+)
+def test_what_is_denied_or_only_supposed_is_not_told_as_if_it_were_so(question: str, said: str, denied: str) -> None:
+    assert part(Finds({denied: -0.1, denied.split()[-1]: -0.1}), question, said) is None
+    assert not vouching(question, denied, [fact(said)])
+
+
+@pytest.mark.parametrize(
+    ("question", "said", "told"),
+    [
+        ("What can't I eat?", "I can't eat pork.", "pork"),
+        ("What is my code?", "My code is 5521, not 4417.", "5521"),
+        ("When is my trip to Porto?", "I can't wait for my trip to Porto in May.", "in May"),
+        ("When does my flight leave?", "My flight doesn't leave until 9 June.", "until 9 June"),
+        ("Where does my sister live?", "My sister lives in Porto, but I don't like her flat.", "in Porto"),
+    ],
+)
+def test_what_is_so_beside_a_denial_is_vouched_for(question: str, said: str, told: str) -> None:
+    assert vouching(question, told, [fact(said)])
 
 
 def test_what_the_base_model_finds_unlikely_is_not_told() -> None:

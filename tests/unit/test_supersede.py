@@ -30,6 +30,10 @@ def texts(memory: Memory) -> list[str]:
         ("My piano lesson is on Thursday.", "My piano lesson is on Friday."),
         ("At the gym my locker code is 4417.", "At the gym my locker code is 5521."),
         ("At the gym my locker code is 4417.", "My locker code is 5521 at the gym."),
+        ("I live in Porto.", "I don't live in Porto anymore."),
+        ("I don't live in Porto.", "I live in Porto."),
+        ("My locker code is 4417.", "My locker code is not 4417."),
+        ("I can eat pork.", "I can't eat pork."),
     ],
 )
 def test_the_newer_of_two_that_contradict_each_other_is_told(memory: Memory, first: str, second: str) -> None:
@@ -50,6 +54,8 @@ def test_the_newer_of_two_that_contradict_each_other_is_told(memory: Memory, fir
         ("My locker code is 4417.", "My bike code is 5521."),
         ("I live with Tom Hale.", "I live with Ann Hale."),
         ("I work as a baker.", "I work at Halvorsen."),
+        ("My locker code is 1234.", "My locker code is not 4417."),
+        ("I like green tea.", "I don't like tea."),
     ],
 )
 def test_what_may_be_true_side_by_side_stays(memory: Memory, first: str, second: str) -> None:
@@ -80,6 +86,37 @@ def test_a_correction_that_is_taken_back_counts(memory: Memory) -> None:
     for code in ("4417", "5521", "4417"):
         memory.remember(f"My locker code is {code}.")
     assert texts(memory) == ["Your locker code is 4417."]
+
+
+@pytest.mark.parametrize("codes", [["4417", "5521"], ["4417", "5521", "6632"], ["4417", "5521", "4417"]])
+def test_who_corrects_themselves_in_one_conversation_is_heard(memory: Memory, codes: list[str]) -> None:
+    with memory.store.write() as db:
+        for code in codes:
+            log.add_message(db, "me", "talk", log.Said("user", f"My locker code is {code}."))
+            log.add_message(db, "me", "talk", log.Said("assistant", "I see."))
+    memory.close("talk")
+    assert texts(memory) == [f"Your locker code is {codes[-1]}."]
+
+
+def test_what_is_corrected_in_one_breath_is_told_as_it_was_put_right(memory: Memory) -> None:
+    (fact,) = memory.remember("My locker code is 4417. My locker code is 5521.")
+    assert texts(memory) == [fact.text] == ["Your locker code is 5521."]
+
+
+def test_when_the_middle_of_three_is_forgotten_the_last_one_counts(memory: Memory) -> None:
+    for session, dentist in (("one", "Okafor"), ("two", "Novak"), ("three", "Silva")):
+        memory.remember(f"My dentist is Dr. {dentist}.", session=session)
+    memory.forget(Selector(session="two"))
+    assert texts(memory) == ["Your dentist is Dr. Silva."]
+    memory.forget(Selector(session="three"))
+    assert texts(memory) == ["Your dentist is Dr. Okafor."]
+
+
+def test_of_two_that_repeated_what_is_forgotten_one_is_left(memory: Memory) -> None:
+    for session, how in (("one", "am"), ("two", "am really"), ("three", "am also")):
+        memory.remember(f"I {how} allergic to cashews.", session=session)
+    memory.forget(Selector(session="one"))
+    assert len(texts(memory)) == 1
 
 
 def test_when_the_correction_is_forgotten_the_older_one_is_live_again(memory: Memory) -> None:
@@ -128,7 +165,6 @@ def test_what_says_nothing_new_is_kept_once_and_forgotten_with_what_it_repeats(m
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        ("I don't live in Porto.", "I live in Porto."),
         ("Tom called Ann on Monday.", "Ann called Tom on Monday."),
         ("I live in Porto.", "I live in Porto with Ann."),
         ("I want to move to Porto.", "I moved to Porto."),

@@ -185,3 +185,10 @@ def test_a_parser_that_is_not_the_one_it_should_be_is_not_used(monkeypatch: pyte
             clauses_in("My dog is called Biscuit.")
     finally:
         parser._parser.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "said", ["I'm not allergic to cashews.", "I am really not allergic to cashews.", "If I were allergic to cashews, I would say so."]
+)
+def test_nothing_is_asked_as_if_it_were_so_that_is_not(said: str) -> None:
+    assert not [c for c in cues(said) if c.answer == "cashews" and "n't" not in c.question]

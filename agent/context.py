@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from engrain.agent.models.chat import ChatMessage, ToolCall
 from engrain.errors import InputError
-from engrain.memory.schema import Message, Trust
+from engrain.memory.schema import Message, Trust, day_of
 from engrain.memory.statements import statements
 
 SYSTEM = "You are a helpful assistant with a long-term memory. Answer briefly."
@@ -56,7 +56,7 @@ def assemble(
     else:
         summary = _shortened(summary, count, min(int(budget * _SUMMARY_SHARE), room - sum(cost)))
     text = system if not summary else f"{system}\n\nEarlier in this conversation: {summary}"
-    messages = (ChatMessage("system", text), *_noted([_as_chat(m) for m in history[start:]], notes))
+    messages = (ChatMessage("system", text), *_noted(_paired([_as_chat(m) for m in history[start:]]), notes))
     tokens = count(text) + count(notes) + _PER_MESSAGE + sum(cost[start:])
     return Context(messages, tokens, tuple(m.id for m in history[:start] if m.id is not None), summary)
 
@@ -90,7 +90,7 @@ def _extended(summary: str, dropped: Sequence[Message]) -> str:
     known = summary
     for message in dropped:
         if message.trust is Trust.USER:
-            for s in statements(message.content, message.speaker, message.said_at.date(), message.listener):
+            for s in statements(message.content, message.speaker, day_of(message.said_at), message.listener):
                 if s.text not in known:
                     known = f"{known} {s.text}".strip()
     return known
@@ -102,6 +102,21 @@ def _shortened(summary: str, count: Callable[[str], int], room: int) -> str:
     while sentences and count("Earlier in this conversation: " + ". ".join(sentences)) + 4 > room:
         sentences = sentences[1:]
     return ". ".join(sentences)
+
+
+def _paired(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """Without calls that nothing came of, and results whose call is not there: endpoints refuse a conversation that has either."""
+    came = {m.tool_call_id for m in messages if m.role == "tool"}
+    called: set[str] = set()
+    out = []
+    for message in messages:
+        if message.role == "tool" and message.tool_call_id not in called:
+            continue
+        calls = tuple(call for call in message.tool_calls if call.id in came)
+        called |= {call.id for call in calls}
+        if calls or message.content or not message.tool_calls:
+            out.append(replace(message, tool_calls=calls))
+    return out
 
 
 def _as_chat(message: Message) -> ChatMessage:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from engrain.errors import SettingsError
+
 RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504})
 """Statuses that may pass."""
 
@@ -32,9 +34,16 @@ class Endpoint:
     """0 for the likeliest words; None for what the endpoint thinks best."""
 
     def client(self, transport: httpx.BaseTransport | None = None) -> httpx.Client:
-        """Connections to it, with its key and timeout; the caller closes them."""
+        """Connections to it, with its key and timeout; the caller closes them. Raises SettingsError for a URL or a key that is none."""
+        if not self.key.isascii():
+            raise SettingsError("the endpoint's key holds letters that no key has; set it again")
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        return httpx.Client(base_url=self.url.rstrip("/") + "/", headers=headers, timeout=self.timeout, transport=transport)
+        try:
+            if httpx.URL(self.url).scheme not in {"http", "https"}:
+                raise SettingsError(f"{self.url!r} is no endpoint's URL; write it with http:// or https://, up to and with /v1")
+            return httpx.Client(base_url=self.url.rstrip("/") + "/", headers=headers, timeout=self.timeout, transport=transport)
+        except httpx.InvalidURL as error:
+            raise SettingsError(f"{self.url!r} is no endpoint's URL ({error}); write it as http://localhost:8000/v1") from error
 
     def wait(self, attempt: int, retry_after: float = 0.0) -> float:
         """Seconds between a failed try (the first is 0) and the next one."""

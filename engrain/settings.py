@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SourceError
 
 from engrain.errors import SettingsError
 
@@ -132,4 +133,8 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        raise SettingsError(f"setting {name!r} = {first['input']!r}: {first['msg']}; set ENGRAIN_{name.upper()} to another value") from error
+        raise SettingsError(
+            f"setting {name!r} = {first['input']!r}: {first['msg']}; set ENGRAIN_{str(first['loc'][0]).upper()} to another value"
+        ) from error
+    except SourceError as error:
+        raise SettingsError(f"{error}; write it as JSON") from error

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,7 +79,7 @@ def export(store: Store, owner: str, modules: Path, file: Path) -> Moved:
 
     Raises InputError where the file exists or there is nothing to write.
     """
-    if file.exists():
+    if os.path.lexists(file):
         raise InputError(f"{str(file)!r} exists; choose another name")
     with store.read() as db:
         live = modules_of(db, owner, ModuleState.LIVE)
@@ -92,15 +94,18 @@ def export(store: Store, owner: str, modules: Path, file: Path) -> Moved:
     if not rows["message"]:
         raise InputError(f"{owner!r} has nothing to export; `engrain status` shows what there is")
     part = file.with_name(f"{file.name}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
     try:
+        part.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
             sums = dict(_written(archive, rows, live, modules))
             index = _Index(format=_FORMAT, owner=owner, modules={m.id: (m.job_id, m.level) for m in live}, files=sums)
             archive.writestr(INDEX, index.model_dump_json(indent=1))
         part.rename(file)
+    except OSError as error:
+        raise InputError(f"{str(file)!r} cannot be written ({error}); choose another place") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return _moved(owner, {name: len(some) for name, some in rows.items()}, [m.id for m in live], [m.base for m in live])
 
 

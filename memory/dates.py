@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 
 _NUMBERS = {
@@ -21,29 +22,30 @@ _PERIOD = re.compile(
     re.IGNORECASE,
 )
 
+_FIRST, _LAST = 1000, 9000
 _FORMATS = ("%I:%M %p on %d %B, %Y", "%Y-%m-%d", "%d %B %Y", "%d %B, %Y", "%B %d, %Y", "%Y/%m/%d", "%d.%m.%Y")
 
 
 def parse_date(text: str) -> datetime:
-    """A point in time from ISO 8601 or one of the common written forms; UTC where it names no zone.
+    """A point in time, in UTC, from ISO 8601 or one of the common written forms; this machine's time where it names no zone.
 
-    Raises ValueError, naming the text, when no form fits.
+    Raises ValueError, naming the text, when no form fits or nobody can have said anything then.
     """
-    cleaned = text.strip()
-    try:
-        return _in_utc(datetime.fromisoformat(cleaned))
-    except ValueError:
-        pass
+    moment = _read(text.strip())
+    if moment is None:
+        raise ValueError(f"{text!r} is no date; write it as 2026-11-23 or 2026-11-23T14:00")
+    if not _FIRST <= moment.year <= _LAST:
+        raise ValueError(f"{text!r} is not between the years {_FIRST} and {_LAST}")
+    return moment.astimezone(UTC)
+
+
+def _read(text: str) -> datetime | None:
+    with suppress(ValueError):
+        return datetime.fromisoformat(text)
     for form in _FORMATS:
-        try:
-            return _in_utc(datetime.strptime(cleaned, form))
-        except ValueError:
-            continue
-    raise ValueError(f"{text!r} is no date; write it as 2026-11-23 or 2026-11-23T14:00")
-
-
-def _in_utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        with suppress(ValueError):
+            return datetime.strptime(text, form)
+    return None
 
 
 def written(day: date) -> str:
@@ -120,27 +122,31 @@ def _fixed(rule: Callable[[date], str]) -> Callable[[re.Match[str], date], str]:
 
 
 def _rule(pattern: str, rule: Callable[[re.Match[str], date], str]) -> tuple[re.Pattern[str], Callable[[re.Match[str], date], str]]:
-    return re.compile(rf"\b{pattern}\b", re.IGNORECASE), rule
+    return re.compile(rf"{_ALONE}\b{pattern}\b", re.IGNORECASE), rule
 
 
+_ALONE = r"(?<![\w.,-])(?<!\bthe )(?<!\bmy )(?<!\bour )(?<!\byour )(?<!\bhis )(?<!\btheir )(?<!\bor )"
+"""*the last week*, *my last year of school*, *two or three years ago*: there it is no time of its own, or a part of one."""
 _RULES = [
     _rule(r"the day before yesterday", _fixed(lambda d: f"on {written(d - timedelta(days=2))}")),
     _rule(r"the day after tomorrow", _fixed(lambda d: f"on {written(d + timedelta(days=2))}")),
     _rule(r"(?:yesterday|last night)", _fixed(lambda d: f"on {written(d - timedelta(days=1))}")),
-    _rule(r"(?:today|tonight|this morning|this afternoon|this evening)", _fixed(lambda d: f"on {written(d)}")),
+    _rule(r"(?:(?<!USA )(?<!Psychology )today|tonight|this morning|this afternoon|this evening)", _fixed(lambda d: f"on {written(d)}")),
     _rule(r"tomorrow", _fixed(lambda d: f"on {written(d + timedelta(days=1))}")),
     _rule(r"last week", _fixed(lambda d: f"in the week before {written(d)}")),
     _rule(r"next week", _fixed(lambda d: f"in the week after {written(d)}")),
     _rule(r"last weekend", _fixed(lambda d: f"on the weekend before {written(d)}")),
     _rule(r"(?:this|next) weekend", _fixed(lambda d: f"on the weekend after {written(d)}")),
     _rule(r"last month", _fixed(lambda d: f"in {_shift_months(d, -1):%B %Y}")),
-    _rule(r"this month", _fixed(lambda d: f"in {d:%B %Y}")),
+    _rule(r"(?<!is )this month", _fixed(lambda d: f"in {d:%B %Y}")),
     _rule(r"next month", _fixed(lambda d: f"in {_shift_months(d, 1):%B %Y}")),
     _rule(r"last year", _fixed(lambda d: f"in {d.year - 1}")),
-    _rule(r"this year", _fixed(lambda d: f"in {d.year}")),
+    _rule(r"(?<!is )this year", _fixed(lambda d: f"in {d.year}")),
     _rule(r"next year", _fixed(lambda d: f"in {d.year + 1}")),
-    _rule(rf"(?:about )?(?P<n>\d{{1,2}}|{_NUMBER}) (?P<unit>day|week|month|year)s? ago", _ago),
-    _rule(rf"(?<!the )(?:on )?(?P<which>last|next|this coming) (?P<day>{'|'.join(_DAYS)})", _weekday),
+    _rule(
+        rf"(?<!twenty )(?<!thirty )(?<!forty )(?<!fifty )(?<!hundred )(?:about )?(?P<n>\d{{1,2}}|{_NUMBER}) (?P<unit>day|week|month|year)s? ago", _ago
+    ),
+    _rule(rf"(?:on )?(?P<which>last|next|this coming) (?P<day>{'|'.join(_DAYS)})", _weekday),
 ]
 _DATE = r"(?:\d{1,2} )?(?:[A-Z][a-z]+ )?\d{4}\b"
 _BEHIND = re.compile(rf"\b(by|of|from|since|until|till|before|after|than) (?:on|in) (?={_DATE}|the week)", re.IGNORECASE)

@@ -11,7 +11,7 @@ from sqlmodel import col, func, select
 
 from engrain.errors import NotFoundError
 from engrain.memory.repeats import mark_repetitions
-from engrain.memory.schema import Episode, Fact, FactState, Message, Module, ModuleFact, ModuleState, Probe, Tombstone
+from engrain.memory.schema import Episode, Fact, FactState, Message, Module, ModuleFact, ModuleState, Probe, Tombstone, day_of
 from engrain.memory.statements import Statement, statements
 from engrain.memory.supersede import supersede
 from engrain.memory.voice import asked, told, words
@@ -27,7 +27,7 @@ def add_facts(db: DbSession, episode: Episode, messages: Iterable[Message]) -> l
     added = []
     for message in messages:  # one by one: what is said again behind a correction takes it back
         new = []
-        for statement in statements(message.content, message.speaker, message.said_at.date(), message.listener):
+        for statement in statements(message.content, message.speaker, day_of(message.said_at), message.listener):
             key = " ".join(words(statement.text))
             if key not in known and digest(episode.owner, statement.text) not in buried:
                 known.add(key)
@@ -41,7 +41,7 @@ def add_facts(db: DbSession, episode: Episode, messages: Iterable[Message]) -> l
 def add_whole(db: DbSession, episode: Episode, message: Message) -> list[Fact]:
     """Write down a message as one fact, whatever its grammar; nothing where it is told already or was erased."""
     assert episode.id is not None
-    content, on = message.content, message.said_at.date()
+    content, on = message.content, day_of(message.said_at)
     whole = Statement(told(content, message.speaker), asked(content, message.speaker), message.speaker, on, 0, len(content))
     if " ".join(words(whole.text)) in _said_already(db, episode.owner) or digest(episode.owner, whole.text) in _buried(db, episode.owner):
         return []

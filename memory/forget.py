@@ -14,7 +14,7 @@ from sqlmodel import col, delete, select
 
 from engrain.errors import InputError, NotFoundError
 from engrain.memory.cues import forget_cues
-from engrain.memory.facts import digest, freshen, live_facts, require_fact
+from engrain.memory.facts import digest, freshen, require_fact
 from engrain.memory.log import close_session, messages_of, require_session
 from engrain.memory.modules import changed, sweep
 from engrain.memory.repeats import repetitions
@@ -31,6 +31,7 @@ from engrain.memory.schema import (
     Probe,
     Session,
     Tombstone,
+    day_of,
     now,
 )  # fmt: skip
 from engrain.memory.statements import content_words
@@ -133,7 +134,7 @@ def _selected(db: DbSession, owner: str, selector: Selector) -> tuple[list[Fact]
         messages = list(db.exec(select(Message).where(Message.owner == owner)))
     if selector.said is not None:
         first, last = selector.said
-        messages = [m for m in messages if first <= m.said_at.date() <= last]
+        messages = [m for m in messages if first <= day_of(m.said_at) <= last]
         if not messages:
             raise NotFoundError(f"{owner!r} said nothing from {first} to {last}; `engrain facts` shows when what was said")
     wanted = {m.id for m in messages}
@@ -287,8 +288,8 @@ def _erase_summaries(db: DbSession, owner: str, messages: Sequence[Message]) -> 
 
 
 def matching(db: DbSession, owner: str, text: str) -> list[Fact]:
-    """Live facts whose words contain all words of a text."""
-    return [f for f in live_facts(db, owner) if mentions(f.text, text)]
+    """Facts whose words contain all words of a text, those that newer ones correct too."""
+    return [f for f in _all_facts(db, owner) if mentions(f.text, text)]
 
 
 def mentions(said: str, text: str) -> bool:

@@ -14,10 +14,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlmodel import Session as DbSession
+from sqlmodel import func, select
+
 from engrain.errors import IngestError, InputError
 from engrain.memory.dates import parse_date
-from engrain.memory.log import Said, add_message, close_session
-from engrain.memory.schema import Message, Session, now
+from engrain.memory.forget import ERASED
+from engrain.memory.log import Said, add_message, close_session, messages_of
+from engrain.memory.schema import Fact, Message, Session, now
 from engrain.memory.store import Store
 
 _ROLES = {"user", "assistant", "tool", "system", "developer"}
@@ -72,7 +76,7 @@ def read_file(path: Path, conversation: str | None = None, sessions: Sequence[st
                 loose.append(_message(record, None))
         except json.JSONDecodeError as error:
             problems.append(f"line {number}: no JSON ({error.msg} at column {error.colno})")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problems.append(f"line {number}: {error}")
     if problems:
         raise IngestError(str(path), problems)
@@ -112,28 +116,31 @@ def store_conversations(store: Store, owner: str, conversations: Iterable[Conver
     return Ingested(new, messages, facts, skipped)
 
 
-def _same(db: Any, owner: str, conversation: Conversation) -> None:
-    from sqlmodel import func, select
-
-    stored = db.exec(select(func.count()).where(Message.owner == owner, Message.session_id == conversation.session_id)).one()
-    if stored != len(conversation.messages):
+def _same(db: DbSession, owner: str, conversation: Conversation) -> None:
+    """Raises InputError where the session that is there is another one; what was forgotten of it may have been anything."""
+    stored = messages_of(db, owner, conversation.session_id)
+    if len(stored) != len(conversation.messages) or not all(map(_is, stored, conversation.messages)):
         raise InputError(
-            f"session {conversation.session_id!r} is there with {stored} messages, the file has {len(conversation.messages)}; "
-            f"forget it first or give the file's record another id"
+            f"session {conversation.session_id!r} is there with {len(stored)} messages, and they are not the {len(conversation.messages)} of the "
+            f"file; forget it first (engrain forget --session) or give the file's record another id"
         )
 
 
-def _fact_count(db: Any, episode_id: int | None) -> int:
-    from sqlmodel import func, select
+def _is(message: Message, said: Said) -> bool:
+    """Whether a message says this, as far as it is not forgotten."""
+    left = ".*".join(map(re.escape, message.content.split(ERASED)))
+    return message.role == said.role and re.fullmatch(left, said.content, re.DOTALL) is not None
 
-    from engrain.memory.schema import Fact
 
+def _fact_count(db: DbSession, episode_id: int | None) -> int:
     return int(db.exec(select(func.count()).where(Fact.episode_id == episode_id)).one())
 
 
 def _conversation(record: dict[str, Any]) -> list[Conversation]:
     name = _text(record, "id")
     speakers = record.get("speakers") or []
+    if not isinstance(speakers, list):
+        raise ValueError(f"speakers must be a list, not {speakers!r}")
     out = []
     for index, session in enumerate(_list(record, "sessions")):
         where = f"sessions[{index}]"
@@ -161,7 +168,7 @@ def _message(record: Any, at: datetime | None) -> Said:
     if not isinstance(record, dict):
         raise ValueError(f"a message must be an object, not {type(record).__name__}")
     role = record.get("role")
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise ValueError(f"role {role!r} is unknown; use one of {', '.join(sorted(_ROLES))}")
     moment = _date(record["date"], "date") if "date" in record else at
     name = record.get("name")
@@ -173,19 +180,25 @@ def _message(record: Any, at: datetime | None) -> Said:
 def _content(record: dict[str, Any]) -> str:
     content = record.get("content")
     if isinstance(content, list):
-        content = "\n".join(part.get("text", "") for part in content if isinstance(part, dict) and part.get("type") == "text")
+        content = "\n".join(str(part.get("text") or "") for part in content if isinstance(part, dict) and part.get("type") == "text")
     if content is None and record.get("tool_calls"):
         return ""
     if not isinstance(content, str):
         raise ValueError(f"content must be text or a list of parts, not {type(content).__name__}")
-    return content
+    return _whole(content)
+
+
+def _whole(text: str) -> str:
+    """The text; raises ValueError for half a character, which no database takes."""
+    text.encode()
+    return text
 
 
 def _text(record: Any, key: str, where: str = "") -> str:
     value = record.get(key) if isinstance(record, dict) else None
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{where + '.' if where else ''}{key} must be a text, not {value!r}")
-    return value
+    return _whole(value)
 
 
 def _list(record: Any, key: str, where: str = "") -> list[Any]:

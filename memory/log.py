@@ -12,7 +12,7 @@ from sqlmodel import col, func, select
 
 from engrain.errors import InputError, NotFoundError
 from engrain.memory.facts import add_facts
-from engrain.memory.schema import Episode, Message, Session, Trust, now
+from engrain.memory.schema import Episode, Message, Session, Trust, day_of, now
 from engrain.memory.voice import USER
 
 
@@ -99,7 +99,7 @@ def close_session(db: DbSession, owner: str, session_id: str) -> Episode | None:
     messages = open_messages(db, owner, session_id)
     if not messages:
         return None
-    episode = Episode(owner=owner, session_id=session_id, occurred_on=messages[0].said_at.date())
+    episode = Episode(owner=owner, session_id=session_id, occurred_on=day_of(messages[0].said_at))
     db.add(episode)
     db.flush()
     assert episode.id is not None

@@ -17,7 +17,7 @@ from engrain.memory.forget import Erasure, Selector, forget
 from engrain.memory.modules import modules_of
 from engrain.memory.recall import Mode, Recall, Recollection
 from engrain.memory.router import Router
-from engrain.memory.schema import Episode, Fact, FactState, Module, ModuleState
+from engrain.memory.schema import Episode, Fact, FactState, Module, ModuleState, day_of
 from engrain.memory.search import Search
 from engrain.memory.statements import statements
 from engrain.memory.store import Store
@@ -94,9 +94,13 @@ class Memory:
         return recall(query, owner or self.settings.owner, mode or self.settings.mode, module=module)
 
     def remember(self, text: str, owner: str | None = None, session: str = NOTES) -> list[Fact]:
-        """Write a note down at once; returns its facts. Raises InputError for an empty one."""
+        """Write a note down at once; returns its facts. Raises InputError for an empty one, or one that is no text."""
         if not text.strip():
             raise InputError("an empty note cannot be remembered; say something")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{text!r} is no text ({error}); write it in UTF-8") from error
         owner = owner or self.settings.owner
         with self.store.write() as db:
             log.close_session(db, owner, session)
@@ -106,7 +110,7 @@ class Memory:
             assert episode.id is not None
             found = list(db.exec(select(Fact).where(Fact.owner == owner, Fact.episode_id == episode.id)))
             facts = [f for f in found if f.superseded_by is None]
-            if not found and not statements(message.content, message.speaker, message.said_at.date()):
+            if not found and not statements(message.content, message.speaker, day_of(message.said_at)):
                 facts = add_whole(db, episode, message)
         return facts
 

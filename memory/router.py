@@ -20,7 +20,7 @@ from engrain.memory.facts import corrected_facts, forgotten, probed
 from engrain.memory.index import Block, Hits, ProbeIndex, read_blocks
 from engrain.memory.modules import live_ids, revision
 from engrain.memory.nearness import Near, Nearness
-from engrain.memory.schema import Module, ModuleState, Probe, now
+from engrain.memory.schema import Module, ModuleState, Probe, day_of, now
 from engrain.memory.store import Store
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Router:
         if not len(index):
             return []
         hits = index.find(question, self.embedder.one(question))
-        scores = fused(hits, index.said_in(hits.rows, period(question, now().date())))
+        scores = fused(hits, index.said_in(hits.rows, period(question, day_of(now()))))
         modules, best, rows = index.best_of_modules(hits.rows, scores)
         words = hits.words[np.searchsorted(hits.rows, rows)]
         ranks = best + np.float32(_AROUND) * index.around(question)[modules]

@@ -16,6 +16,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def day_of(moment: datetime) -> date:
+    """The day that a moment was on where this machine is: what *today* meant."""
+    return moment.astimezone().date()
+
+
 def _stored(kind: type[enum.Enum]) -> Any:
     """A column that holds the enum's values as text, on every database."""
     return EnumType(kind, values_callable=lambda e: [member.value for member in e], native_enum=False, length=16)

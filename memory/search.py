@@ -13,7 +13,7 @@ import numpy as np
 from engrain.memory.bm25 import Bm25
 from engrain.memory.facts import FactsMark, facts_mark, keep_embeddings, live_facts_said
 from engrain.memory.log import open_messages
-from engrain.memory.schema import Fact, FactState, Trust
+from engrain.memory.schema import Fact, FactState, Trust, day_of
 from engrain.memory.statements import content_words, statements
 from engrain.memory.store import Store
 from engrain.memory.vectors import Vectors, fill_embeddings, vectors_of
@@ -108,7 +108,7 @@ class Search:
         return [
             (Fact(owner=owner, episode_id=0, message_id=m.id or 0, span_start=s.start, span_end=s.end, speaker=s.speaker,
                   text=s.text, asked=s.asked, said_on=s.said_on, trust=m.trust), m.session_id)
-            for m in pending for s in statements(m.content, m.speaker, m.said_at.date(), m.listener)
+            for m in pending for s in statements(m.content, m.speaker, day_of(m.said_at), m.listener)
         ]  # fmt: skip
 
     def _vectors(self, facts: Sequence[Fact]) -> Vectors:

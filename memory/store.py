@@ -6,6 +6,7 @@ other threads and processes instead of failing half-way. Any other SQLAlchemy UR
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,15 @@ _BUSY_MS = 60_000
 _SCRUB_MS = 5_000
 
 
+def masked(url: str) -> str:
+    """A database's URL without its password, however it is written.
+
+    >>> masked("postgresql://ann:secret@db:5432/memory")
+    'postgresql://ann:***@db:5432/memory'
+    """
+    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
+
+
 class Store:
     """A database of memories."""
 
@@ -34,9 +44,8 @@ class Store:
         try:
             self.engine = _engine(url)
             self._migrate()
-        except (ArgumentError, NoSuchModuleError, DBAPIError, ImportError, OSError) as error:
-            shown = make_url(url).render_as_string() if "://" in url else url
-            raise StoreError(f"the database {shown!r} could not be opened ({error}); check ENGRAIN_DATABASE_URL") from error
+        except (ArgumentError, NoSuchModuleError, DBAPIError, ImportError, OSError, ValueError) as error:
+            raise StoreError(f"the database {masked(url)!r} could not be opened ({error}); check ENGRAIN_DATABASE_URL") from error
         self._writes = self.engine.execution_options(engrain_write=True)
 
     @contextmanager

@@ -177,6 +177,8 @@ def _third(text: str, speaker: str, listener: str | None) -> str:
     names |= {"our": f"{speaker}'s", "ours": f"{speaker}'s", "ourselves": speaker}
     if listener:
         names |= {"you": listener, "your": f"{listener}'s", "yours": f"{listener}'s", "yourself": listener}
+        names |= {"you're": f"{listener} is", "you've": f"{listener} has", "you'll": f"{listener} will"}
+        names["you'd"] = f"{listener} would"
     out: list[str] = []
     awaits_verb = False
     pieces = WORD.findall(text)
@@ -192,11 +194,11 @@ def _third(text: str, speaker: str, listener: str | None) -> str:
         elif low in _CONTRACTED:
             out.append(f"{speaker} {third_person(_CONTRACTED[low])}")
         elif low in {"i'd", "we'd"}:
-            out.append(f"{speaker} would")
+            out.append(f"{speaker} {'had' if _is_done(pieces, at) else 'would'}")
         elif low in names:
             out.append(names[low])
             awaits_verb = False
-        elif awaits_verb and piece.isalpha() and not is_adverb(piece):
+        elif awaits_verb and piece[0].isalpha() and not is_adverb(piece):
             out.append(third_person(piece))
             awaits_verb = False
         else:
@@ -208,6 +210,13 @@ def _third(text: str, speaker: str, listener: str | None) -> str:
 def _is_am_i(pieces: list[str], at: int) -> bool:
     """Whether the verb stands before its subject: *as late as am I*."""
     return pieces[at].lower() == "am" and pieces[at + 2 : at + 3] == ["I"]
+
+
+def _is_done(pieces: list[str], at: int) -> bool:
+    """Whether a participle comes next: *I'd been*, *I'd better*, not *I'd go*."""
+    after = next((piece for piece in pieces[at + 1 :] if not piece.isspace() and not is_adverb(piece)), "").lower()
+    base = lemma(after)
+    return after == "better" or (base is not None and after != base and after in getInflection(base, "VBN"))
 
 
 def _is_nobody(pieces: list[str], at: int) -> bool:

@@ -7,6 +7,9 @@ from engrain.memory.memory import Memory
 from engrain.memory.recall import Recollection
 from engrain.tools.protocol import Tool, tool
 
+NOTHING_NEW = "Nothing new: it is known already, or it was forgotten, and stays so."
+"""What there is to say of a note without a fact."""
+
 
 def memory_tools(memory: Memory, owner: str) -> list[Tool]:
     """The three tools over one owner's memory; what they return is text for a model."""
@@ -18,7 +21,7 @@ def memory_tools(memory: Memory, owner: str) -> list[Tool]:
             note: One statement in the user's words, such as "My dentist is Dr. Okafor."
         """
         facts = memory.remember(note, owner)
-        return "\n".join(f"Remembered: {fact.text}" for fact in facts) or "That was known already."
+        return "\n".join(f"Remembered: {fact.text}" for fact in facts) or NOTHING_NEW
 
     def recall(question: str) -> str:
         """Look into long-term memory, for anything the user may have said in earlier conversations.
@@ -34,13 +37,16 @@ def memory_tools(memory: Memory, owner: str) -> list[Tool]:
         Args:
             about: Words that all occur in what is to be erased, such as "dentist Okafor".
         """
+        memory.close(owner=owner)  # what was said just now is meant, too
         with memory.store.read() as db:
             facts = matching(db, owner, about)
         if len(facts) > 5:
             return f"{len(facts)} facts match; name more words of what is to be erased."
+        erased: set[int] = set()
         for fact in facts:
-            memory.forget(Selector(fact=fact.id), owner)
-        return f"Erased {len(facts)} facts." if facts else "Nothing of that was remembered."
+            if fact.id not in erased:  # as a repetition of another
+                erased.update(memory.forget(Selector(fact=fact.id), owner).facts)
+        return f"Erased {len(erased)} facts." if erased else "Nothing of that was remembered."
 
     return [tool(remember), tool(recall), tool(forget)]
 

@@ -117,11 +117,15 @@ def _read(response: httpx.Response) -> Iterator[Delta]:
         choice = _choice(data)
         if choice is None:
             continue
-        delta = choice.get("delta") or {}
-        if delta.get("content"):
-            yield TextDelta(str(delta["content"]))
-        for part in delta.get("tool_calls") or ():
-            _collect(calls, part)
+        try:
+            delta = choice.get("delta") or {}
+            text = delta.get("content")
+            for part in delta.get("tool_calls") or ():
+                _collect(calls, part)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise _nonsense(data) from error
+        if text:
+            yield TextDelta(str(text))
         finished = finished or bool(choice.get("finish_reason"))
     if not finished:
         raise ChatProtocolError("the reply broke off before its end; try again")
@@ -131,20 +135,26 @@ def _read(response: httpx.Response) -> Iterator[Delta]:
 def _choice(data: str) -> dict[str, Any] | None:
     try:
         event = json.loads(data)
-        if "error" in event:
+        if event.get("error"):
             raise ChatProtocolError(f"the endpoint reported {event['error']!r} in the middle of a reply")
         choices = event["choices"]
         return dict(choices[0]) if choices else None
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise ChatProtocolError(f"the endpoint sent {data[:80]!r}, which is no chat completion chunk; is it OpenAI-compatible?") from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise _nonsense(data) from error
+
+
+def _nonsense(data: str) -> ChatProtocolError:
+    return ChatProtocolError(f"the endpoint sent {data[:80]!r}, which is no chat completion chunk; is it OpenAI-compatible?")
 
 
 def _collect(calls: dict[int, dict[str, str]], part: dict[str, Any]) -> None:
-    call = calls.setdefault(int(part.get("index", len(calls))), {"id": "", "name": "", "arguments": ""})
+    at = part.get("index")
+    call = calls.setdefault(len(calls) if at is None else int(at), {"id": "", "name": "", "arguments": ""})
     call["id"] = part.get("id") or call["id"]
     function = part.get("function") or {}
     call["name"] += function.get("name") or ""
-    call["arguments"] += function.get("arguments") or ""
+    arguments = function.get("arguments") or ""
+    call["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 
 def _reason(response: httpx.Response) -> str:

@@ -15,6 +15,9 @@ def main() -> None:
     except EngrainError as error:
         print(f"engrain: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except (OSError, UnicodeError) as error:
+        print(f"engrain: {error}; check the path, or what was written", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("engrain: interrupted", file=sys.stderr)
         sys.exit(130)

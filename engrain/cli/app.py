@@ -141,13 +141,15 @@ def daemon(
 @app.command()
 def remember(note: str, json_: Json = False, home: Home = None, owner: Owner = None) -> None:
     """Write a note down; it can be recalled at once."""
+    from engrain.tools.memory import NOTHING_NEW
+
     settings = settings_of(home, owner)
     with memory_of(settings) as memory:
         facts = memory.remember(note, settings.owner)
     if json_:
         as_json([{"id": f.id, "text": f.text} for f in facts])
     else:
-        console.print("\n".join(f"{f.id}: {f.text}" for f in facts) or "That was known already.", highlight=False)
+        console.print("\n".join(f"{f.id}: {f.text}" for f in facts) or NOTHING_NEW, highlight=False)
 
 
 @app.command()

@@ -33,7 +33,7 @@ def forget(
     selector = Selector(fact, episode, session, subject, _days(said), everything)
     selector.check()
     if not yes:
-        typer.confirm("This cannot be undone. Erase it?", abort=True)
+        typer.confirm("This cannot be undone. Erase it?", abort=True, err=True)
     proof = None
     with memory_of(settings, quiet=json_) as memory:
         secrets = secrets_of(memory, settings.owner) if prove_ else []

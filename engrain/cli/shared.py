@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from engrain.memory.memory import Memory
     from engrain.settings import Settings
 
-console = Console(markup=False)  # what people said may look like markup
-errors = Console(stderr=True, markup=False)
+console = Console(markup=False, emoji=False)  # what people said may look like markup
+errors = Console(stderr=True, markup=False, emoji=False)
 
 Home = Annotated[Path | None, typer.Option(help="Folder of the database and the modules.", envvar="ENGRAIN_HOME", show_default=False)]
 Owner = Annotated[str | None, typer.Option(help="Whose memory.", envvar="ENGRAIN_OWNER", show_default=False)]

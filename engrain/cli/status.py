@@ -17,6 +17,7 @@ from engrain.memory.log import sessions_of
 from engrain.memory.memory import Memory
 from engrain.memory.modules import Manifest, fact_ids_of, open_module, require_module
 from engrain.memory.schema import Fact, FactState, Message, Module, ModuleState
+from engrain.memory.store import masked
 
 
 def collect(memory: Memory, owner: str) -> dict[str, Any]:
@@ -29,7 +30,7 @@ def collect(memory: Memory, owner: str) -> dict[str, Any]:
     job = last_job(memory.store, owner)
     return {
         "owner": owner,
-        "database": memory.settings.url,
+        "database": masked(memory.settings.url),
         "sessions": [{"id": s.id, "updated": s.updated_at.isoformat()} for s in sessions],
         "messages": messages,
         "messages_in_open_spans": pending,

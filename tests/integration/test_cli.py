@@ -206,3 +206,25 @@ def test_a_memory_is_compacted_moved_and_forgotten(run: Run, tmp_path: Path, mon
     assert run("forget", "--said", "1999-01-01..1999-12-31", "--yes").code == 4
     assert [f["text"] for f in run("facts", "--json").json] == ["Your dog is called Biscuit."]
     assert len(run("facts", "--json", "--owner", "eve").json) == 2
+
+
+def test_what_was_said_is_printed_as_it_was_and_what_is_asked_is_no_part_of_json(run: Run) -> None:
+    assert "4:100:7" in run("remember", "My locker code is 4:100:7.").out
+    (fact,) = run("facts", "--json").json
+    assert run("forget", "--fact", str(fact["id"]), "--json", input="y\n").json["facts"] == [fact["id"]]
+    assert "or it was forgotten" in run("remember", "My locker code is 4:100:7.").out
+
+
+def test_a_setting_that_is_no_json_and_a_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from engrain.cli.status import collect
+    from engrain.memory.memory import Memory
+    from engrain.settings import load_settings
+
+    memory = Memory(load_settings())
+    memory.settings = memory.settings.model_copy(update={"database_url": "postgresql+psycopg://u:geheim@db/x"})
+    assert collect(memory, "me")["database"] == "postgresql+psycopg://u:***@db/x"
+    monkeypatch.setenv("ENGRAIN_RECIPE", "{rank: 8}")
+    ended = run("status")
+    assert ended.code == 2
+    assert "recipe" in ended.err
+    assert "JSON" in ended.err

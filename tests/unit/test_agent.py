@@ -16,6 +16,7 @@ from engrain.memory import log
 from engrain.memory.memory import Memory
 from engrain.memory.schema import Message, Trust
 from engrain.settings import Settings
+from engrain.tools.memory import memory_tools
 from engrain.tools.protocol import tool
 
 
@@ -107,6 +108,31 @@ def test_the_model_remembers_recalls_and_forgets_by_tool(told: Memory, tiny_sett
     assert reply.tools[1].result == "Erased 1 facts."
     assert "Okafor" not in reply.tools[2].result
     assert reply.recollections == ()  # left to the model
+
+
+def test_what_is_forgotten_by_tool_was_said_just_now_or_corrected_before(memory: Memory) -> None:
+    forget = {t.name: t for t in memory_tools(memory, "me")}["forget"]
+    with memory.store.write() as db:
+        log.add_message(db, "me", "chat", log.Said("user", "My locker code is 4417."))
+    assert forget.call('{"about": "locker code"}') == "Erased 1 facts."
+    for code in (1234, 5521):
+        memory.remember(f"My bike code is {code}.")
+    assert forget.call('{"about": "bike code"}') == "Erased 2 facts."
+    assert memory.facts() == []
+    assert forget.call('{"about": "bike code"}') == "Nothing of that was remembered."
+
+
+def test_a_conversation_never_has_a_call_without_its_result_nor_a_result_without_its_call() -> None:
+    calls = [{"id": name, "name": "weather", "arguments": "{}"} for name in ("a", "b")]
+    log_ = history("Weather?", "", "sun", "rain", "And now?")
+    for message, role, extra in zip(
+        log_[1:4], ("assistant", "tool", "tool"), ({"tool_calls": calls}, {"tool_call_id": "a"}, {"tool_call_id": "x"}), strict=True
+    ):
+        message.role, message.extra = role, extra
+    shown = assemble(log_, count, 200).messages
+    assert [(m.role, m.content, [c.id for c in m.tool_calls]) for m in shown[1:]] == [
+        ("user", "Weather?", []), ("assistant", "", ["a"]), ("tool", "sun", []), ("user", "And now?", []),
+    ]  # fmt: skip
 
 
 def test_a_tool_needs_types_and_a_docstring() -> None:

@@ -76,6 +76,8 @@ def test_another_owner_may_take_it_in_but_nobody_who_has_a_memory(origin: Memory
         export(origin.store, "me", origin.settings.modules, archive)
     with pytest.raises(InputError, match="'nobody' has nothing to export"):
         export(origin.store, "nobody", origin.settings.modules, archive.with_name("none.zip"))
+    with pytest.raises(InputError, match="cannot be written"):
+        export(origin.store, "me", origin.settings.modules, archive / "inside.zip")
 
 
 def rewritten(archive: Path, change: Callable[[dict[str, bytes]], None]) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from engrain.errors import IngestError, InputError
+from engrain.memory.forget import Selector
 from engrain.memory.ingest import read_file, session_range, store_conversations
 from engrain.memory.memory import Memory
 
@@ -72,3 +73,35 @@ def test_every_bad_line_is_named_and_nothing_is_kept(memory: Memory, tmp_path: P
     assert "'soon'" in caught.value.problems[1]
     assert "'wizard'" in caught.value.problems[2]
     assert memory.facts("me") == []
+
+
+def test_another_conversation_under_the_same_name_is_not_passed_over(memory: Memory, tmp_path: Path) -> None:
+    for folder in ("jan", "feb"):
+        (tmp_path / folder).mkdir()
+    first = write(tmp_path / "jan" / "chat.jsonl", {"role": "user", "content": "My dog is called Biscuit. My locker code is 4417."})
+    store_conversations(memory.store, "me", read_file(first))
+    other = write(tmp_path / "feb" / "chat.jsonl", {"role": "user", "content": "My dentist is Dr. Okafor."})
+    with pytest.raises(InputError, match="session 'chat' is there with 1 messages, and they are not the 1 of the file"):
+        store_conversations(memory.store, "me", read_file(other))
+    memory.forget(Selector(fact=memory.facts("me")[1].id))
+    assert store_conversations(memory.store, "me", read_file(first)).skipped == 1, "what was forgotten of it is no difference"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"role": ["user"], "content": "x"},
+        {"role": "user", "content": "half \ud83d a character"},
+        {"role": "user", "content": "x", "date": "0001-01-01T00:00:00+05:00"},
+        {**RECORD, "speakers": 5},
+    ],
+)
+def test_a_line_of_another_form_is_named(tmp_path: Path, record: object) -> None:
+    with pytest.raises(IngestError) as caught:
+        read_file(write(tmp_path / "bad.jsonl", record))
+    assert [p.split(":")[0] for p in caught.value.problems] == ["line 1"]
+
+
+def test_a_part_without_text_is_none(tmp_path: Path) -> None:
+    (chat,) = read_file(write(tmp_path / "log.jsonl", {"role": "user", "content": [{"type": "text", "text": None}, {"type": "text", "text": "Hi"}]}))
+    assert chat.messages[0].content.strip() == "Hi"

@@ -105,3 +105,8 @@ def test_a_note_without_a_statement_is_kept_as_it_is_once(memory: Memory) -> Non
     assert [f.text for f in memory.facts()] == [note.text]
     memory.forget(Selector(fact=note.id))
     assert memory.remember("Milk, eggs and butter") == []
+
+
+def test_what_is_no_text_is_not_remembered(memory: Memory) -> None:
+    with pytest.raises(InputError, match="is no text"):
+        memory.remember("My code is \udcff 12")

@@ -11,7 +11,8 @@ import pytest
 from engrain.agent import tokens
 from engrain.agent.models.chat import ChatMessage, TextDelta, ToolCall
 from engrain.agent.models.openai import OpenAIChat
-from engrain.errors import ChatError, ChatProtocolError, ChatRefused, ChatTimeout
+from engrain.endpoint import Endpoint
+from engrain.errors import ChatError, ChatProtocolError, ChatRefused, ChatTimeout, SettingsError
 from engrain.tools.protocol import tool
 from tests.endpoint import Server, sse, status, text
 
@@ -86,11 +87,24 @@ def test_a_cut_stream_is_no_reply(server: Server) -> None:
     assert len(server.bodies) == 1  # text had come: not tried again, or it would come twice
 
 
-@pytest.mark.parametrize("event", ["{no json", {"object": "thing"}, {"error": {"message": "overloaded"}}])
+@pytest.mark.parametrize("event", ["{no json", {"object": "thing"}, {"error": {"message": "overloaded"}}, {"choices": [{"delta": "Hi"}]}, [1]])
 def test_nonsense_is_named(server: Server, event: object) -> None:
     server.scripts = [sse(event)]
     with pytest.raises(ChatProtocolError):
         ask(server.chat())
+
+
+def test_what_endpoints_add_or_leave_out_does_no_harm(server: Server) -> None:
+    call = {"index": None, "id": "c1", "function": {"name": "weather", "arguments": {"city": "Oslo"}}}
+    server.scripts = [sse({"error": None, "choices": [{"delta": {"tool_calls": [call]}}]})]
+    (made,) = server.chat().stream([ChatMessage("user", "Hi")], [], 16)
+    assert made == ToolCall("c1", "weather", '{"city": "Oslo"}')
+
+
+@pytest.mark.parametrize(("url", "key"), [("localhost:8000/v1", ""), ("http://[::1", ""), ("http://localhost/v1", "schlüssel")])
+def test_a_url_or_a_key_that_is_none_is_named_at_once(url: str, key: str) -> None:
+    with pytest.raises(SettingsError, match=r"no endpoint's URL|no key has"):
+        OpenAIChat(Endpoint("m", url, key))
 
 
 def test_nobody_there(server: Server) -> None:

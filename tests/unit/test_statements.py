@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+import time
+from datetime import date, datetime
 
 import pytest
+from sqlmodel import select
 
 from engrain.memory.dates import parse_date, resolve
+from engrain.memory.memory import Memory
+from engrain.memory.schema import Message, day_of
 from engrain.memory.statements import statements
 from engrain.memory.voice import told
 
@@ -100,6 +104,21 @@ def test_a_statement_knows_where_it_was_said() -> None:
         ("I have lived here since last year.", "I have lived here since 2025."),
         ("Yesterday's lunch was cold.", "19 November 2026's lunch was cold."),
         ("Nothing relative here.", "Nothing relative here."),
+        ("I quit about a year ago.", "I quit in 2025."),
+        *(
+            (said, said)
+            for said in (
+                "My parents married twenty-five years ago.",
+                "They married thirty five years ago.",
+                "I moved here 1.5 years ago.",
+                "I started two or three years ago.",
+                "I've been vegetarian for the last year.",
+                "This is my last year of school.",
+                "We met over the last month.",
+                "The last week was hard.",
+                "I read USA Today.",
+            )
+        ),
     ],
 )
 def test_relative_dates_become_absolute(text: str, expected: str) -> None:
@@ -111,6 +130,33 @@ def test_dates_are_read_in_several_forms() -> None:
     assert parse_date("2026-11-23T14:00:00+02:00").isoformat() == "2026-11-23T12:00:00+00:00"
     with pytest.raises(ValueError, match="'soon' is no date"):
         parse_date("soon")
+    with pytest.raises(ValueError, match="not between the years 1000 and 9000"):
+        parse_date("0001-01-01T00:00:00+05:00")
+
+
+@pytest.mark.parametrize("zone", ["HERE-14", "HERE+11"])
+def test_today_is_the_day_it_is_where_one_is(memory: Memory, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        (fact,) = memory.remember("I saw the dentist today.")
+        today = datetime.now().date()
+        assert fact.said_on == today
+        assert f"{today.day} {today:%B %Y}" in fact.text
+        assert day_of(parse_date("2026-11-30")) == day_of(parse_date("2026-11-30T23:30")) == date(2026, 11, 30)
+        with memory.store.read() as db:
+            assert [day_of(m.said_at) for m in db.exec(select(Message))] == [today]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_who_is_spoken_to_is_named_and_had_is_not_would() -> None:
+    assert told("You've got my keys.", "Ann", "Bob") == "Bob has got Ann's keys."
+    assert told("You're my best friend.", "Ann", "Bob") == "Bob is Ann's best friend."
+    assert told("I'd been to Rome before.", "Ann") == "Ann had been to Rome before."
+    assert told("I'd love a cat.", "Ann") == "Ann would love a cat."
+    assert told("I don't like my job.", "Ann") == "Ann doesn't like Ann's job."
 
 
 def test_verbs_agree_with_the_name() -> None:

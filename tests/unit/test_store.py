@@ -90,6 +90,10 @@ def test_a_bad_url_is_named_without_its_password(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         Store("postgresql+nosuch://u:secret@h/d")
     assert "secret" not in str(caught.value)
+    for url in ("postgres ql://u:secret@h/d", "postgresql://u:secret@h:port/d"):
+        with pytest.raises(StoreError, match="check ENGRAIN_DATABASE_URL") as caught:
+            Store(url)
+        assert "secret" not in str(caught.value)
 
 
 def test_owners_do_not_see_each_other(store: Store) -> None:

@@ -10,10 +10,16 @@ from engrain.memory.voice import words
 _NOT = re.compile(r"\b(?:not|never)\b|n['’]t\b|\bno longer\b", re.IGNORECASE)
 _BUT_SO = re.compile(
     r"\bnot only\b|\b(?:until|till|before)\b|"
-    r"\b(?:can|could)(?:['’]t|n['’]t|not| not) (?:wait|believe|help|be)\b|\b(?:not|n['’]t) (?:forget|miss|mind|far|long|bad)\b",
+    r"\b(?:can|could)(?:['’]t|n['’]t|not| not) (?:wait|believe|help|be|stand|bear|abide)\b|\b(?:not|n['’]t) (?:forget|miss|mind|far|long|bad)\b",
     re.IGNORECASE,
 )
 """With these something is so all the same: *can't wait for*, *not before May*."""
+_LESS = re.compile(
+    r"\b(?:left out|leave out|without|except|avoid\w*|hat(?:e|es|ed)|dislik\w+|miss(?:es|ing)?|lack\w*|ow(?:e|es|ed)|refus\w+|stop\w*|quit|"
+    r"forb\w+|bann\w+|still (?:ha(?:s|ve|d)|need\w*))\b",
+    re.IGNORECASE,
+)
+"""Questions with these ask for what is not so, too."""
 _DENYING = {"not", "never", "no", "longer", "anymore", "any", "more", "do", "does", "did", "now", "still", "really", "actually"}
 """Words that a denial has more than what it denies."""
 _IF = re.compile(r"\b(?:if|unless|whether)\b", re.IGNORECASE)
@@ -53,5 +59,5 @@ def denied(question: str, part: str, said: str) -> bool:
     """
     wanted = {stem(word) for word in words(part)}
     holding = [clause for clause in _CLAUSE.split(said) if clause and wanted <= {stem(word) for word in words(clause)}]
-    so, sure = denies(question), bool(_IF.search(question))
-    return bool(wanted and holding) and all((denies(c) and not so) or (_IF.search(c) is not None and not sure) for c in holding)
+    so, sure = not denies(question) and not _LESS.search(question), not _IF.search(question)
+    return bool(wanted and holding) and all((so and denies(c)) or (sure and _IF.search(c) is not None) for c in holding)

@@ -88,6 +88,8 @@ def test_what_is_denied_or_only_supposed_is_not_told_as_if_it_were_so(question: 
     ("question", "said", "told"),
     [
         ("What can't I eat?", "I can't eat pork.", "pork"),
+        ("What should be left out of my food?", "I can't stand coriander.", "coriander"),
+        ("What does Tony still have to give me?", "Tony hasn't paid me the forty quid.", "the forty quid"),
         ("What is my code?", "My code is 5521, not 4417.", "5521"),
         ("When is my trip to Porto?", "I can't wait for my trip to Porto in May.", "in May"),
         ("When does my flight leave?", "My flight doesn't leave until 9 June.", "until 9 June"),

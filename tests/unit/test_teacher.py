@@ -177,7 +177,9 @@ def test_what_a_teacher_wrote_for_a_failed_job_does_not_stay(by: str, server: Se
     assert outcome.result is Result.FAILED
     assert "ENGRAIN_TEACHER_KEY" in outcome.reason
     kept = memory.settings.jobs / str(outcome.job_id) / "teacher.jsonl"
-    assert "Okafor" in kept.read_text()
+    assert not kept.exists()
+    kept.parent.mkdir(parents=True)
+    kept.write_text("Okafor")  # as a worker leaves it that is killed before it is over
     if by == "forgetting":
         memory.forget(Selector(fact=memory.facts()[0].id))
     else:

@@ -56,7 +56,10 @@ def assemble(
     else:
         summary = _shortened(summary, count, min(int(budget * _SUMMARY_SHARE), room - sum(cost)))
     text = system if not summary else f"{system}\n\nEarlier in this conversation: {summary}"
-    messages = (ChatMessage("system", text), *_noted(_paired([_as_chat(m) for m in history[start:]]), notes))
+    shown = _paired([_as_chat(m) for m in history[start:]])
+    if history and history[-1].role == "tool" and (not shown or shown[-1].role != "tool"):
+        raise InputError(f"what the tools returned does not fit beside their calls into {room} tokens; raise ENGRAIN_CONTEXT_TOKENS")
+    messages = (ChatMessage("system", text), *_noted(shown, notes))
     tokens = count(text) + count(notes) + _PER_MESSAGE + sum(cost[start:])
     return Context(messages, tokens, tuple(m.id for m in history[:start] if m.id is not None), summary)
 

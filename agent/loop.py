@@ -129,10 +129,16 @@ class Agent:
                 result, failed = tool.call(call.arguments), False
             except Exception as error:  # noqa: BLE001 - whatever a tool raises is the model's to deal with
                 result, failed = f"{type(error).__name__}: {error}", True
+            result = self._cut(result, len(calls))
             self._write(session, log.Said("tool", result, extra={"tool_call_id": call.id}))
             done.append(ToolUsed(call, result, failed))
             yield done[-1]
         return done
+
+    def _cut(self, result: str, calls: int) -> str:
+        """As much of a tool's result as leaves half of the context to the conversation, and the other results their part."""
+        most, has = self.settings.context_tokens // (2 + 2 * calls), self.chat.count(result)
+        return result if has <= most else f"{result[: len(result) * most // has]} … (cut off here; it has {has} tokens)"
 
     def _write(self, session: str, said: log.Said) -> None:
         with self.memory.store.write() as db:

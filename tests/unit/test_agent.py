@@ -135,6 +135,35 @@ def test_a_conversation_never_has_a_call_without_its_result_nor_a_result_without
     ]  # fmt: skip
 
 
+def test_large_results_leave_room_for_the_question(memory: Memory, tiny_settings: Callable[..., Settings]) -> None:
+    @tool
+    def archive(box: str) -> str:
+        """What is in a box.
+
+        Args:
+            box: Its name.
+        """
+        return f"{box}: " + "paper " * 5000
+
+    small = Memory(tiny_settings(context_tokens=600, recall="off"), base=memory.base, embedder=memory.embedder)
+    chat = ScriptedChat([[ToolCall(name, "archive", f'{{"box": "{name}"}}') for name in ("a", "b")], "Paper."])
+    reply = Agent(chat, small, [archive]).run("What is in the boxes?", "s")
+    assert reply.text == "Paper."
+    shown = chat.requests[-1]
+    assert [m.role for m in shown[-4:]] == ["user", "assistant", "tool", "tool"]
+    assert all(
+        m.content.startswith(f"{name}: paper") and "cut off here; it has 5001 tokens" in m.content for name, m in zip("ab", shown[-2:], strict=True)
+    )
+
+
+def test_results_without_room_for_their_calls_are_refused() -> None:
+    messages = history("What is in the boxes?", "", "paper " * 80)
+    messages[1].role, messages[1].extra = "assistant", {"tool_calls": [{"id": "a", "name": "archive", "arguments": "box " * 40}]}
+    messages[2].role, messages[2].extra = "tool", {"tool_call_id": "a"}
+    with pytest.raises(InputError, match="does not fit beside their calls"):
+        assemble(messages, count, 120, system="Be brief.")
+
+
 def test_a_tool_needs_types_and_a_docstring() -> None:
     def untyped(x) -> str:  # type: ignore[no-untyped-def]
         """Something."""

@@ -8,6 +8,8 @@ from engrain.memory.spelling import stem
 from engrain.memory.voice import words
 
 _NOT = re.compile(r"\b(?:not|never)\b|n['’]t\b|\bno longer\b", re.IGNORECASE)
+_NO = re.compile(r"\bno\b(?!\. )", re.IGNORECASE)
+"""*no cats*, not *locker no. 9*; it denies nothing of the rest of its clause."""
 _BUT_SO = re.compile(
     r"\bnot only\b|\b(?:until|till|before)\b|"
     r"\b(?:can|could)(?:['’]t|n['’]t|not| not) (?:wait|believe|help|be|stand|bear|abide)\b|\b(?:not|n['’]t) (?:forget|miss|mind|far|long|bad)\b",
@@ -26,6 +28,11 @@ _IF = re.compile(r"\b(?:if|unless|whether)\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"[,;.!?:–](?=\s|$)|\s-\s|\b(?:but|although|though|because|so|and (?=(?:I|we|my|our|he|she|it|they)\b))\b", re.IGNORECASE)
 
 
+def negates(text: str) -> bool:
+    """Whether a statement has a word that turns it into its opposite, whatever it is said of."""
+    return bool(_NOT.search(text) or _NO.search(text))
+
+
 def denies(text: str) -> bool:
     """Whether something is said not to be so.
 
@@ -41,7 +48,7 @@ def opposed(one: str, other: str) -> bool:
     >>> opposed("I don't live in Porto anymore.", "I live in Porto."), opposed("I don't like tea.", "I like green tea.")
     (True, False)
     """
-    return bool(_NOT.search(one)) != bool(_NOT.search(other)) and affirmed(one) == affirmed(other)
+    return negates(one) != negates(other) and affirmed(one) == affirmed(other)
 
 
 def affirmed(text: str) -> list[str]:

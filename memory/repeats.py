@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from sqlmodel import Session as DbSession
 from sqlmodel import col, select
 
 from engrain.memory.cues import cues
+from engrain.memory.denial import negates
 from engrain.memory.schema import Fact, FactState
 from engrain.memory.statements import content_words
 from engrain.memory.voice import words
@@ -58,7 +58,7 @@ def says_no_more(new: str, old: str) -> bool:
     if _plain(new) == _plain(old):
         return True
     told, held = _answers(new), _answers(old)
-    return bool(told) and told <= held and set(content_words(new)) <= {*content_words(old), *_NAMING} and _denies(new) == _denies(old)
+    return bool(told) and told <= held and set(content_words(new)) <= {*content_words(old), *_NAMING} and negates(new) == negates(old)
 
 
 def _plain(text: str) -> list[str]:
@@ -72,7 +72,3 @@ def _plain(text: str) -> list[str]:
 def _answers(asked: str) -> set[tuple[str, str]]:
     """(question, answer) of what a statement answers."""
     return {(cue.question.lower(), " ".join(words(cue.answer))) for cue in cues(asked) if not cue.reversed}
-
-
-def _denies(text: str) -> bool:
-    return bool(re.search(r"\b(?:not|never|no)\b|n['’]t\b", text, re.IGNORECASE))

@@ -34,6 +34,7 @@ def texts(memory: Memory) -> list[str]:
         ("I don't live in Porto.", "I live in Porto."),
         ("My locker code is 4417.", "My locker code is not 4417."),
         ("I can eat pork.", "I can't eat pork."),
+        ("I have cats at home.", "I have no cats at home."),
     ],
 )
 def test_the_newer_of_two_that_contradict_each_other_is_told(memory: Memory, first: str, second: str) -> None:

@@ -230,3 +230,12 @@ def test_a_setting_that_is_no_json_and_a_password(run: Run, monkeypatch: pytest.
     assert ended.code == 2
     assert "recipe" in ended.err
     assert "JSON" in ended.err
+
+
+def test_a_file_that_is_not_there_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    rubric = str(tmp_path / "missing.txt")
+    monkeypatch.setattr("sys.argv", ["engrain", "eval", "judge", str(tmp_path), "--model", "m", "--rubric", rubric])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert rubric in capsys.readouterr().err

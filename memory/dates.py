@@ -63,9 +63,14 @@ def resolve(text: str, said_on: date) -> str:
     """
     capital = text[:1].isupper()
     for pattern, absolute in _RULES:
-        text = pattern.sub(lambda match, rule=absolute: rule(match, said_on), text)  # type: ignore[misc]
+        text = pattern.sub(lambda match, rule=absolute: _as_begun(match[0], rule(match, said_on)), text)  # type: ignore[misc]
     text = _WHOSE.sub("", _BEHIND.sub(r"\1 ", text))
     return text[:1].upper() + text[1:] if capital else text
+
+
+def _as_begun(was: str, becomes: str) -> str:
+    """With a capital where there was one: *Today I run* begins a sentence."""
+    return becomes[:1].upper() + becomes[1:] if was[:1].isupper() else becomes
 
 
 def period(text: str, said_on: date) -> tuple[date, date] | None:
@@ -126,12 +131,15 @@ def _rule(pattern: str, rule: Callable[[re.Match[str], date], str]) -> tuple[re.
 
 
 _ALONE = r"(?<![\w.,-])(?<!\bthe )(?<!\bmy )(?<!\bour )(?<!\byour )(?<!\bhis )(?<!\btheir )(?<!\bor )"
-"""*the last week*, *my last year of school*, *two or three years ago*: there it is no time of its own, or a part of one."""
+"""*the last week*, *my last year of school*, *two or three years ago*: there it is no time of its own, or a part of one. A *Today* with a
+capital inside a sentence is a name: *USA Today*."""
+_COUNTED = "".join(rf"(?<!{ten} )" for ten in ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred"))
+"""*thirty five years ago*"""
 _RULES = [
     _rule(r"the day before yesterday", _fixed(lambda d: f"on {written(d - timedelta(days=2))}")),
     _rule(r"the day after tomorrow", _fixed(lambda d: f"on {written(d + timedelta(days=2))}")),
     _rule(r"(?:yesterday|last night)", _fixed(lambda d: f"on {written(d - timedelta(days=1))}")),
-    _rule(r"(?:(?<!USA )(?<!Psychology )today|tonight|this morning|this afternoon|this evening)", _fixed(lambda d: f"on {written(d)}")),
+    _rule(r"(?:(?-i:today|TODAY|(?<![\w,] )Today)|tonight|this morning|this afternoon|this evening)", _fixed(lambda d: f"on {written(d)}")),
     _rule(r"tomorrow", _fixed(lambda d: f"on {written(d + timedelta(days=1))}")),
     _rule(r"last week", _fixed(lambda d: f"in the week before {written(d)}")),
     _rule(r"next week", _fixed(lambda d: f"in the week after {written(d)}")),
@@ -143,12 +151,10 @@ _RULES = [
     _rule(r"last year", _fixed(lambda d: f"in {d.year - 1}")),
     _rule(r"(?<!is )this year", _fixed(lambda d: f"in {d.year}")),
     _rule(r"next year", _fixed(lambda d: f"in {d.year + 1}")),
-    _rule(
-        rf"(?<!twenty )(?<!thirty )(?<!forty )(?<!fifty )(?<!hundred )(?:about )?(?P<n>\d{{1,2}}|{_NUMBER}) (?P<unit>day|week|month|year)s? ago", _ago
-    ),
+    _rule(rf"{_COUNTED}(?:about )?(?P<n>\d{{1,2}}|{_NUMBER}) (?P<unit>day|week|month|year)s? ago", _ago),
     _rule(rf"(?:on )?(?P<which>last|next|this coming) (?P<day>{'|'.join(_DAYS)})", _weekday),
 ]
 _DATE = r"(?:\d{1,2} )?(?:[A-Z][a-z]+ )?\d{4}\b"
 _BEHIND = re.compile(rf"\b(by|of|from|since|until|till|before|after|than) (?:on|in) (?={_DATE}|the week)", re.IGNORECASE)
-_WHOSE = re.compile(rf"\b(?:on|in) (?={_DATE}['’]s\b)")
+_WHOSE = re.compile(rf"\b(?:[Oo]n|[Ii]n) (?={_DATE}['’]s\b)")
 """*by on 9 May, on 9 May's news*: there a date has no preposition of its own."""

@@ -105,6 +105,7 @@ def test_a_statement_knows_where_it_was_said() -> None:
         ("Yesterday's lunch was cold.", "19 November 2026's lunch was cold."),
         ("Nothing relative here.", "Nothing relative here."),
         ("I quit about a year ago.", "I quit in 2025."),
+        ("I slept. Today I run.", "I slept. On 20 November 2026 I run."),
         *(
             (said, said)
             for said in (
@@ -117,6 +118,8 @@ def test_a_statement_knows_where_it_was_said() -> None:
                 "We met over the last month.",
                 "The last week was hard.",
                 "I read USA Today.",
+                "I subscribe to Psychology Today.",
+                "She was born sixty two years ago.",
             )
         ),
     ],

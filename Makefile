@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# What is imported is compiled then, which is a small part of it.
+# What is imported is compiled then, which is a small part of it, and kept, whatever the environment says.
 PIP := $(BIN)/pip install --quiet --no-compile -c constraints.txt
+export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test check wheel

@@ -7,8 +7,7 @@ is not trained again. A module that is full already stays as it is.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -57,31 +56,36 @@ class Shape:
 
 
 def crowded(store: Store, owner: str, settings: Settings) -> bool:
-    """Whether a level of some base model holds more modules than it should; no model is loaded to see that."""
+    """Whether a compaction is due on some base model; none is loaded to see that."""
     with store.read() as db:
-        levels = Counter((m.base_sha256, m.level) for m in modules_of(db, owner, ModuleState.LIVE))
-    return max(levels.values(), default=0) > settings.fan_in
+        bases = {m.base_sha256 for m in modules_of(db, owner, ModuleState.LIVE)}
+    return any(due(store, owner, base, settings) for base in bases)
 
 
 def due(store: Store, owner: str, base_sha256: str, settings: Settings) -> Compaction | None:
     """The next compaction on a base model, the lowest level first.
 
-    None where every level is small or full, or where the gate refused that one before.
+    None where every level is small or full, or where the gate refused all that could be done.
     """
     with store.read() as db:
         live = [m for m in modules_of(db, owner, ModuleState.LIVE) if m.base_sha256 == base_sha256]
-        refused = {tuple(job.replaces) for job in db.exec(select(Job).where(Job.owner == owner, Job.state == JobState.REJECTED))}
+        refused = {frozenset(job.replaces) for job in db.exec(select(Job).where(Job.owner == owner, Job.state == JobState.REJECTED))}
         for level, group in groupby(sorted(live, key=lambda m: m.level), key=lambda m: m.level):
-            found = _fitting(db, owner, list(group), settings.fan_in, settings.module_tokens)
+            found = _fitting(db, owner, list(group), settings.fan_in, settings.module_tokens, refused)
             facts = {fact.id or 0: fact for module in found for fact in facts_of(db, owner, module.id)}
-            if facts and tuple(m.id for m in found) not in refused:
+            if facts:
                 inside = len(fact_ids_of(db, owner, [m.id for m in found]))
                 return Compaction(tuple(m.id for m in found), tuple(facts), inside - len(facts), level + 1)
     return None
 
 
-def _fitting(db: DbSession, owner: str, modules: Sequence[Module], fan_in: int, most: int) -> list[Module]:
-    """The oldest modules of a level that together fill one, where there are more than `fan_in`; at least two, or none."""
+def _fitting(
+    db: DbSession, owner: str, modules: Sequence[Module], fan_in: int, most: int, refused: Collection[frozenset[str]]
+) -> list[Module]:  # fmt: skip
+    """The oldest modules of a level that together fill one, where there are more than `fan_in`; at least two, or none.
+
+    Those that were refused together, and some of them alone, are not put together again; others are, with newer ones.
+    """
     if len(modules) <= fan_in:
         return []
     sizes = [sum(map(tokens_of, facts_of(db, owner, module.id))) for module in modules]
@@ -91,7 +95,7 @@ def _fitting(db: DbSession, owner: str, modules: Sequence[Module], fan_in: int, 
             if size + more <= most and len(taken) <= fan_in:
                 taken.append(module)
                 size += more
-        if len(taken) > 1:
+        if len(taken) > 1 and not any(one.issuperset(m.id for m in taken) for one in refused):
             return taken
     return []
 

@@ -14,8 +14,11 @@ from pathlib import Path
 from types import FrameType
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from filelock import FileLock, Timeout
 from sqlmodel import select
 
 from engrain.consolidation.compact import crowded
@@ -26,10 +29,11 @@ from engrain.consolidation.worker import Task, run_worker
 from engrain.errors import EngrainError, JobBusy, SettingsError
 from engrain.memory.log import close_idle
 from engrain.memory.schema import Session, now
-from engrain.memory.store import Store
+from engrain.memory.store import Store, masked
 from engrain.settings import Settings
 
 log = logging.getLogger("engrain.daemon")
+_DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,20 @@ class Daemon:
         self.stop = threading.Event()
         self.last: Run | None = None
         self._turn = threading.Lock()
+        self._alone = _lock(settings)
         self._resting: dict[str, datetime] = {}
-        self._scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600})
+        self._scheduler = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600})
         self._schedule()
 
     def run(self) -> None:
         """Work until `stop` is set, by SIGTERM or SIGINT for instance; a running training ends at its next step."""
+        try:
+            self._alone.acquire(timeout=1)
+        except Timeout:
+            raise JobBusy(f"a daemon is watching {str(self.settings.home)!r} already; stop it first, or name another ENGRAIN_HOME") from None
         self._scheduler.start()
         self._note("waiting")
-        self.tell(f"watching {self.settings.url}; next: {self.next()}")
+        self.tell(f"watching {masked(self.settings.url)}; next: {self.next()}")
         try:
             self.stop.wait()
         finally:
@@ -73,6 +82,7 @@ class Daemon:
                 self._scheduler.pause()
             self._scheduler.shutdown(wait=True)
             self._note("stopped")
+            self._alone.release()
             self.store.close()
 
     def listen(self) -> None:
@@ -88,7 +98,7 @@ class Daemon:
         """What comes next, for a person."""
         jobs = [j for j in self._scheduler.get_jobs() if j.id != "backlog"]
         coming = [(getattr(j, "next_run_time", None) or j.trigger.get_next_fire_time(None, now()), j.id) for j in jobs]
-        parts = [f"{name} at {at:%Y-%m-%d %H:%M:%S} UTC" for at, name in sorted(coming)]
+        parts = [f"{name} at {at.astimezone():%Y-%m-%d %H:%M:%S %Z}" for at, name in sorted(coming)]
         if self.settings.backlog:
             parts.append(f"as soon as {self.settings.backlog} tokens of facts are fresh (looked at every {self.settings.poll:g} s)")
         return "; ".join(parts)
@@ -97,8 +107,8 @@ class Daemon:
         """Every owner with at least `least` tokens of fresh facts, or an unfinished job, one after the other."""
         with self._turn:
             for owner in self._owners():
-                if not self.stop.is_set() and self._wants(owner, least):
-                    self._one(owner, cause)
+                while not self.stop.is_set() and self._wants(owner, least) and self._one(owner, cause):
+                    pass
 
     def _look(self) -> None:
         """Whether somebody's backlog is long enough; while a consolidation runs there is nothing to look for."""
@@ -120,11 +130,7 @@ class Daemon:
         if self.settings.every:
             self._scheduler.add_job(self.consolidate, IntervalTrigger(minutes=self.settings.every), args=["interval"], id="interval")
         if self.settings.cron:
-            try:
-                trigger = CronTrigger.from_crontab(self.settings.cron, timezone="UTC")
-            except ValueError as error:
-                raise SettingsError(f"cron {self.settings.cron!r} is no cron expression ({error}); write for instance '30 3 * * *'") from error
-            self._scheduler.add_job(self.consolidate, trigger, args=["cron"], id="cron")
+            self._scheduler.add_job(self.consolidate, cron_trigger(self.settings.cron), args=["cron"], id="cron")
         if self.settings.backlog:
             look = IntervalTrigger(seconds=self.settings.poll)
             self._scheduler.add_job(self._look, look, id="backlog", max_instances=2, next_run_time=now())
@@ -147,13 +153,15 @@ class Daemon:
         waiting = backlog(self.store, owner, self.settings)
         return waiting.facts > 0 and waiting.tokens >= least
 
-    def _one(self, owner: str, cause: str) -> None:
-        """Consolidate, and compact where there are many modules then."""
-        self._work(owner, cause, "consolidate")
-        if self.last and self.last.outcome.result is Result.PUBLISHED and crowded(self.store, owner, self.settings) and not self.stop.is_set():
+    def _one(self, owner: str, cause: str) -> bool:
+        """Consolidate, and compact where there are many modules then; returns whether there is a new module."""
+        done = self._work(owner, cause, "consolidate")
+        if done and crowded(self.store, owner, self.settings) and not self.stop.is_set():
             self._work(owner, "compaction", "compact")
+        return done
 
-    def _work(self, owner: str, cause: str, task: Task) -> None:
+    def _work(self, owner: str, cause: str, task: Task) -> bool:
+        """One job of a worker; returns whether there is a new module."""
         started = now()
         self.tell(f"{owner}: consolidating ({cause})")
         self._note(f"consolidating {owner} ({cause})")
@@ -161,7 +169,8 @@ class Daemon:
             outcome = run_worker(self.settings, owner, stopping=self.stop.is_set, task=task)
         except JobBusy as busy:
             self.tell(f"{owner}: {busy}")
-            return
+            self._note("waiting")
+            return False
         except EngrainError as error:
             outcome = Outcome(Result.FAILED, reason=str(error))
         self.last = Run(owner, cause, started, now(), outcome)
@@ -169,6 +178,43 @@ class Daemon:
             self._resting[owner] = now() + timedelta(seconds=max(60.0, self.settings.poll))
         self._note("waiting")
         self.tell(f"{owner}: {describe(outcome)}")
+        return outcome.result is Result.PUBLISHED
+
+
+def cron_trigger(expression: str) -> BaseTrigger:
+    """When a cron expression says, by this machine's clock; raises SettingsError.
+
+    Weekdays count from Sunday, and where a day of the month and a weekday are given, either will do (crontab(5)); the library counts
+    them from Monday and wants both.
+    """
+    try:
+        minute, hour, day, month, weekday = expression.split()
+        both = not (day.startswith("*") or weekday.startswith("*"))
+        days = [(day, "*"), ("*", weekday)] if both else [(day, weekday)]
+        times = {"minute": minute, "hour": hour, "month": month}
+        each = [CronTrigger(**times, day=d, day_of_week=_weekdays(w)) for d, w in days]
+        return OrTrigger(each) if len(each) > 1 else each[0]
+    except ValueError as error:
+        raise SettingsError(f"cron {expression!r} is no cron expression ({error}); write for instance '30 3 * * *'") from error
+
+
+def _weekdays(field: str) -> str:
+    """The days of a weekday field by name, each."""
+    found: list[str] = []
+    for item in field.lower().split(","):
+        span, _, step = item.partition("/")
+        first, dash, last = ("sun", "-", "sat") if span == "*" else span.partition("-")
+        begin, end = _weekday(first), _weekday(last if dash else first)
+        found += [_DAYS[day % 7] for day in range(begin, end + 1 if end >= begin else end + 8, int(step or 1))]
+    return ",".join(dict.fromkeys(found))
+
+
+def _weekday(name: str) -> int:
+    if name in _DAYS:
+        return _DAYS.index(name)
+    if name.isdigit() and int(name) <= 7:
+        return int(name)
+    raise ValueError(f"{name!r} is no weekday")
 
 
 def status_file(settings: Settings) -> Path:
@@ -182,17 +228,21 @@ def daemon_status(settings: Settings) -> dict[str, object] | None:
     if not path.exists():
         return None
     said: dict[str, object] = json.loads(path.read_text())
-    return {**said, "running": said["doing"] != "stopped" and _alive(int(str(said["pid"])))}
+    return {**said, "running": said["doing"] != "stopped" and _is_held(_lock(settings))}
 
 
-def _alive(pid: int) -> bool:
+def _lock(settings: Settings) -> FileLock:
+    """What a running daemon of this home holds; it is let go of when its process ends, however it ends."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return FileLock(settings.home / "daemon.lock", thread_local=False)
+
+
+def _is_held(lock: FileLock) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
         return True
-    return True
 
 
 def describe(outcome: Outcome) -> str:
@@ -200,7 +250,8 @@ def describe(outcome: Outcome) -> str:
     if outcome.result is Result.PUBLISHED:
         return f"module {outcome.module_id} is live with {outcome.facts} facts"
     if outcome.result is Result.REJECTED:
-        return f"module {outcome.module_id} was rejected, its {outcome.facts} facts stay fresh: {outcome.reason}"
+        what = f"module {outcome.module_id} was rejected, its {outcome.facts} facts stay fresh" if outcome.module_id else "nothing was trained"
+        return f"{what}: {outcome.reason}"
     if outcome.result is Result.NOTHING:
         return "nothing fresh to consolidate"
     if outcome.result is Result.INTERRUPTED:

@@ -298,13 +298,20 @@ class SelfDistiller:
         wanted = max(_LEAST_UNKNOWN, round(self.unknown * trained))
         speakers = list(dict.fromkeys(s.speaker for s in sources))
         questions = [q for speaker in speakers for q in (_for_speaker(q, speaker) for q in QUESTIONS)]
-        known = self.embedder([d.question for d in drafts] + [s.asked for s in sources])
-        closest = (self.embedder(questions) @ known.T).max(1)
-        usable = [i for i in np.argsort(-closest) if closest[i] < _SAME]
+        usable = strange(self.embedder, questions, [d.question for d in drafts] + [s.asked for s in sources])
         rng = random.Random(f"{self.seed}:unknown")
         pool = usable[: 2 * wanted + _STRANGE]
         chosen = rng.sample(pool, min(len(pool), wanted + _STRANGE))
+        wanted = max(0, min(wanted, len(chosen) - _STRANGE))  # what the gate asks comes first
         return [Draft(None, ProbeKind.UNKNOWN, questions[i], UNKNOWN, held_out=n >= wanted) for n, i in enumerate(chosen)]
+
+
+def strange(embedder: Embedder, questions: Sequence[str], known: Sequence[str]) -> list[int]:
+    """The places of the questions that nothing known is as near to as if it answered them, the nearest first."""
+    if not questions or not known:
+        return list(range(len(questions)))
+    closest = (embedder(questions) @ embedder(known).T).max(1)
+    return [int(i) for i in np.argsort(-closest) if closest[i] < _SAME]
 
 
 class _Count:

@@ -18,12 +18,14 @@ from engrain.memory.consult import consult
 from engrain.memory.embed import Embedder
 from engrain.memory.nearness import Nearness
 from engrain.memory.schema import Fact, Probe, ProbeKind
-from engrain.memory.vectors import Vectors
+from engrain.memory.vectors import Vectors, fill_embeddings, vectors_of
 
 _NEIGHBOURS = 12
 """How many questions about the owner's other facts are asked, the nearest to the module's own."""
 _ENOUGH = 8
 """So many phrasings must be held out for a threshold to be calibrated."""
+_BLOCK = 512
+"""Questions that are compared with all others at a time."""
 _FARTHER = 0.1
 """What people's own words lie farther from the probes than the phrasings that are held out, which are grammar's."""
 
@@ -82,14 +84,16 @@ def judge(
 ) -> Verdict:  # fmt: skip
     """Measure a module on its probes, beside the owner's other modules, and on fixed text.
 
-    `elsewhere` are the probes of the owner's live modules with the module's id. Questions that should get no answer go the way
-    recall would take, with the record of `facts` behind the module.
+    `elsewhere` are the probes of the owner's live modules with the module's id; what is asked word for word of this one, too, is no
+    more the others' than its. Questions that should get no answer go the way recall would take, with the record of `facts` behind
+    the module.
     """
     known = [p for p in probes if p.fact_id is not None]
     strange = [p.question for p in probes if p.fact_id is None and p.held_out]
     others = [(module, p) for module, p in elsewhere if p.fact_id not in {f.id for f in facts}]
     index = Nearness(known, {f.id or 0: f for f in facts}, embedder)
-    ours, theirs = index.asked, embedder([p.question for _, p in others])
+    fill_embeddings([p for _, p in others], embedder)
+    ours, theirs = index.asked, vectors_of([p for _, p in others])
     with base.lock:
         before = unharmed(base)
         with base.wearing(adapter):
@@ -97,7 +101,8 @@ def judge(
         exact = list(zip(known, _exact(base, adapter, known), strict=True))
     threshold = _calibrated(index, strange, threshold)
     routed = [q for q in strange if known and index.of(q).max() >= threshold]
-    beside = _Beside([module for module, _ in others], theirs, ours)
+    here = {p.question.lower() for p in known}
+    beside = _Beside([module for module, _ in others], theirs, ours, [p.question.lower() not in here for _, p in others])
     near = beside.nearest(_NEIGHBOURS)
     misled = [others[i][1].question for i in near if beside.here[i] >= beside.home[i]]
     told = [c.known for c in consult(Voice(base, adapter), [*routed, *misled], facts, index.near, rewords=True)]
@@ -139,26 +144,33 @@ def _calibrated(index: Nearness, strange: Sequence[str], floor: float) -> float:
 class _Beside:
     """The questions of an owner's other modules, beside a new one."""
 
-    def __init__(self, modules: Sequence[str], theirs: Vectors, ours: Vectors) -> None:
-        """Of the module of each question, the questions' vectors and those of the new module's."""
+    def __init__(self, modules: Sequence[str], theirs: Vectors, ours: Vectors, alone: Sequence[bool]) -> None:
+        """Of the module of each question, the questions' vectors, those of the new module's, and whether only the others are asked it."""
+        self.alone = np.array(alone, bool)
         self.empty = not len(theirs) or not len(ours)
-        owner, similarity = np.array(modules), theirs @ theirs.T
-        np.fill_diagonal(similarity, -1.0)
-        same = owner[:, None] == owner[None]
-        self.home = np.where(same, similarity, -1.0).max(1, initial=-1.0)
+        self.home = np.full(len(theirs), -1.0)
         """How near the nearest further question of its own module is to each."""
-        self.away = np.where(same, -1.0, similarity).max(1, initial=-1.0)
+        self.away = self.home.copy()
         """That of the nearest other module there was."""
-        self.here = np.full(len(theirs), -1.0) if self.empty else (theirs @ ours.T).max(1)
+        self.here = self.home.copy()
         """That of the new one."""
+        owner = np.array(modules)
+        for at in range(0, 0 if self.empty else len(theirs), _BLOCK):
+            rows = slice(at, at + _BLOCK)
+            similarity = theirs[rows] @ theirs.T
+            similarity[np.arange(len(similarity)), np.arange(at, at + len(similarity))] = -1.0  # not itself
+            same = owner[rows, None] == owner[None]
+            self.home[rows] = np.where(same, similarity, -1.0).max(1)
+            self.away[rows] = np.where(same, -1.0, similarity).max(1)
+            self.here[rows] = (theirs[rows] @ ours.T).max(1)
 
     def nearest(self, most: int) -> list[int]:
         """The places of the questions that are nearest to the new module's."""
-        return [] if self.empty else [int(i) for i in np.argsort(-self.here, kind="stable")[:most]]
+        return [] if self.empty else [int(i) for i in np.argsort(-self.here, kind="stable") if self.alone[i]][:most]
 
     def undisturbed(self) -> float | None:
         """Of the questions that were led to their own module by its further ones, the share that still is; None where none was."""
-        led_home = self.home > self.away
+        led_home = (self.home > self.away) & self.alone
         return float((self.home > self.here)[led_home].mean()) if led_home.any() and not self.empty else None
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sqlmodel import col, delete, select
 
-from engrain.consolidation.distil import Distiller, Draft, SelfDistiller, Source, unambiguous
+from engrain.consolidation.distil import Distiller, Draft, SelfDistiller, Source, strange, unambiguous
 from engrain.consolidation.gate import Thresholds, Verdict, judge
 from engrain.consolidation.jobs import ACTIVE, Desk, Order, claim, unfinished
 from engrain.consolidation.plan import Plan, backlog, plan
@@ -28,16 +28,18 @@ from engrain.consolidation.train.ordinary import is_written
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Epoch, Example, Trained, first_adapted, train
 from engrain.endpoint import Endpoint
-from engrain.errors import JobInterrupted, SettingsError
+from engrain.errors import EngrainError, JobInterrupted, SettingsError
 from engrain.memory.bank import lora
+from engrain.memory.bank.prompt import LONGEST
 from engrain.memory.facts import probes_of, routed_probes, still_live
 from engrain.memory.memory import Memory
 from engrain.memory.modules import sweep
-from engrain.memory.schema import Fact, Job, JobState, Module, ModuleState, Probe, Stage
+from engrain.memory.schema import Fact, FactState, Job, JobState, Module, ModuleState, Probe, Stage
 from engrain.memory.vectors import fill_embeddings
 from engrain.settings import Settings
 
 T = TypeVar("T")
+_NOTHING_ASKED = "there is no question to train: every one has another fact's answer as well, or one that is too long"
 
 
 class Result(StrEnum):
@@ -93,7 +95,10 @@ def consolidate(
             if not planned.facts:
                 desk.end(JobState.FAILED, "all of its facts were forgotten")
                 return Outcome(Result.NOTHING, desk.id)
-            probes = work.distil(planned)
+            planned, probes = work.distil(planned)
+            if not planned.facts:
+                desk.end(JobState.REJECTED, _NOTHING_ASKED)
+                return Outcome(Result.REJECTED, desk.id, reason=_NOTHING_ASKED)
             adapter = work.train(planned, probes)
             verdict = work.gate(planned, probes, adapter)
             return work.publish(planned, adapter, verdict)
@@ -131,13 +136,15 @@ class _Work:
             self.desk.finish_stage(db, job, Stage.PLAN, self.clock.seconds[Stage.PLAN])
         return planned
 
-    def distil(self, planned: Plan) -> list[Probe]:
+    def distil(self, planned: Plan) -> tuple[Plan, list[Probe]]:
         if not self.desk.is_done(Stage.DISTIL):
             self._check()
             with self.clock(Stage.DISTIL):
                 self._keep_probes(self._kept_drafts() if self.desk.job.replaces else self._new_drafts(planned))
         with self.memory.store.read() as db:
-            return probes_of(db, self.desk.job.owner, self.desk.id)
+            probes = probes_of(db, self.desk.job.owner, self.desk.id)
+        asked = {p.fact_id for p in probes if not p.held_out}
+        return Plan(tuple(fact for fact in planned.facts if fact.id in asked)), probes
 
     def train(self, planned: Plan, probes: Sequence[Probe]) -> lora.Adapter:
         if not self.desk.is_done(Stage.TRAIN):
@@ -177,26 +184,29 @@ class _Work:
     def _new_drafts(self, planned: Plan) -> list[Draft]:
         self.desk.tell("loading the models", 0.0)
         distiller = self._distiller or self._chosen_distiller()
-        sources = [Source(f.id or 0, f.text, f.asked, f.speaker) for f in planned.facts]
-        return distiller.probes(sources, self._telling("distilling"))
+        drafts = distiller.probes(_sources(planned.facts), self._telling("distilling"))
+        return [draft for draft in drafts if len(self.memory.base.encode(draft.answer)) <= LONGEST]  # no recall would tell more
 
     def _kept_drafts(self) -> list[Draft]:
-        """The probes of the modules that are replaced, as far as their facts are live."""
+        """The probes of the modules that are replaced, as far as their facts are live, and together mean what they meant."""
         owner, live = self.desk.job.owner, {None, *self.desk.job.fact_ids}
         with self.memory.store.read() as db:
             jobs = db.exec(select(Module.job_id).where(Module.owner == owner, col(Module.id).in_(self.desk.job.replaces))).all()
             kept = [p for job_id in jobs for p in probes_of(db, owner, job_id) if p.fact_id in live]
         drafts = [Draft(p.fact_id, p.kind, p.question, p.answer, p.held_out) for p in kept]
-        known = {d.question.lower() for d in drafts if d.fact_id is not None}
-        unknown = {d.question.lower(): d for d in drafts if d.fact_id is None and d.question.lower() not in known}
-        return [*unambiguous([d for d in drafts if d.fact_id is not None]), *unknown.values()]
+        unknown = list({d.question.lower(): d for d in drafts if d.fact_id is None}.values())
+        known = unambiguous([d for d in drafts if d.fact_id is not None])
+        asked = {d.fact_id for d in known if not d.held_out}
+        known = [d if d.fact_id in asked else replace(d, held_out=False) for d in known]  # else nothing of theirs would be trained
+        there = [d.question for d in known] + [source.asked for source in _sources(self._facts())]
+        return [*known, *(unknown[i] for i in strange(self.memory.embedder, [d.question for d in unknown], there))]
 
     def _chosen_distiller(self) -> Distiller:
         settings = self.memory.settings
         own = SelfDistiller(self.memory.base, self.memory.embedder, self.desk.job.seed, writes=settings.distiller == "self")
         if settings.distiller != "teacher":
             return own
-        endpoint = Endpoint(settings.teacher_model, settings.teacher_url, settings.teacher_key.get_secret_value())
+        endpoint = Endpoint(settings.teacher_model, settings.teacher_url, settings.teacher_key.get_secret_value(), settings.teacher_timeout)
         return TeacherDistiller(endpoint, own, self.folder / "teacher.jsonl", settings.teacher_tokens)
 
     def _facts(self) -> list[Fact]:
@@ -205,6 +215,8 @@ class _Work:
         return [f for f in rows if f is not None]
 
     def _keep_probes(self, drafts: Sequence[Draft]) -> None:
+        """Keep them; a fact of which nothing can be trained is left out, and told by text as long as it is in no module."""
+        asked = {d.fact_id for d in drafts if not d.held_out}
         rows = [
             Probe(
                 owner=self.desk.job.owner,
@@ -220,7 +232,10 @@ class _Work:
         fill_embeddings(rows, self.memory.embedder)
         with self.desk.writing() as (db, job):
             db.exec(delete(Probe).where(col(Probe.job_id) == self.desk.id))
-            db.add_all(rows)
+            db.add_all(row for row in rows if row.fact_id is None or row.fact_id in asked)
+            for fact in db.exec(select(Fact).where(col(Fact.id).in_(set(job.fact_ids) - asked), Fact.state == FactState.FRESH)):
+                fact.rejections += 1
+            job.fact_ids = [fact_id for fact_id in job.fact_ids if fact_id in asked] or job.fact_ids
             self.desk.finish_stage(db, job, Stage.DISTIL, self.clock.spent(), probes=len(rows))
 
     def _keep_adapter(self, trained: Trained, examples: int) -> None:
@@ -277,6 +292,11 @@ class _Clock:
         return time.perf_counter() - self.started
 
 
+def _sources(facts: Sequence[Fact]) -> list[Source]:
+    """Facts as a distiller reads them."""
+    return [Source(f.id or 0, f.text, f.asked, f.speaker) for f in facts]
+
+
 def recipe_of(settings: Settings) -> Recipe:
     """The recipe that the settings ask for; raises SettingsError for names that it does not have."""
     return _chosen(Recipe, {"seed": settings.seed, **settings.recipe}, "recipe")
@@ -312,8 +332,9 @@ def _failed(desk: Desk, error: Exception, attempts: int) -> Outcome:
     """The one place that decides what an error means: another attempt, or the end."""
     where = f"stage {desk.job.stage.value}: {type(error).__name__}: {error}"
     final = desk.job.attempt >= attempts
+    elsewhere = isinstance(error, (EngrainError, OSError))  # an endpoint, a disk, a setting: the facts are tried again as they are
     try:
-        desk.end(JobState.FAILED if final else JobState.QUEUED, where)
+        desk.end(JobState.FAILED if final else JobState.QUEUED, where, by_facts=final and not elsewhere)
     except JobInterrupted as lost:
         where = str(lost)
     return Outcome(Result.FAILED, desk.id, reason=where)

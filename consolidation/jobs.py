@@ -17,7 +17,7 @@ from sqlmodel import col, select
 
 from engrain.errors import JobBusy, JobError, JobInterrupted, NotFoundError
 from engrain.memory.facts import still_live
-from engrain.memory.schema import Job, JobState, Stage, now
+from engrain.memory.schema import Fact, FactState, Job, JobState, Stage, now
 from engrain.memory.store import Store
 
 ACTIVE = (JobState.QUEUED, JobState.RUNNING)
@@ -102,12 +102,20 @@ class Desk:
             done.set()
             thread.join()
 
-    def end(self, state: JobState, error: str = "") -> None:
-        """Give the job back: finished, failed, or queued for another attempt."""
-        with self.writing() as (_, job):
+    def end(self, state: JobState, error: str = "", *, by_facts: bool = False) -> None:
+        """Give the job back: finished, failed, or queued for another attempt; `by_facts` where it may be they that cannot be engrained."""
+        with self.writing() as (db, job):
             job.state, job.error, job.lease_until, job.worker = state, error, None, ""
+            if by_facts:
+                refuse(db, job)
             if state is JobState.QUEUED and not error:
                 job.attempt -= 1  # asked to stop is no failure
+
+
+def refuse(db: DbSession, job: Job) -> None:
+    """Note with the fresh facts of a job that it came to nothing: `plan` tries them in half the company, and in the end no more."""
+    for fact in db.exec(select(Fact).where(Fact.owner == job.owner, Fact.state == FactState.FRESH, col(Fact.id).in_(job.fact_ids))):
+        fact.rejections += 1
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,7 @@ def claim(store: Store, owner: str, seed: int, attempts: int, lease: float, base
                 was = job.error or f"its worker died in stage {job.stage.value} ({job.note or 'no note'})"
                 job.state, job.error = JobState.FAILED, f"given up after {job.attempt} attempts: {was}"
                 job.worker, job.lease_until, job.updated_at = "", None, now()
+                refuse(db, job)
                 failed = f"job {job.id} of {owner!r} {job.error}"
             else:
                 job.state, job.worker, job.attempt = JobState.RUNNING, worker, job.attempt + 1

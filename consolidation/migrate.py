@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from engrain.consolidation.job import Outcome, Result, consolidate
 from engrain.consolidation.jobs import Order, unfinished
-from engrain.memory.facts import facts_of, freshen
+from engrain.memory.facts import facts_of, freshen, try_again
 from engrain.memory.memory import Memory
 from engrain.memory.modules import changed, modules_of
 from engrain.memory.schema import Job, JobState, ModuleState
@@ -55,5 +55,6 @@ def retire_others(store: Store, owner: str, base_sha256: str, name: str) -> int:
             db.add(module)
         db.flush()
         freshen(db, owner)
+        try_again(db, owner)  # what the other base model's gate refused
         changed(db, owner)
     return len(others)

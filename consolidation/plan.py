@@ -31,7 +31,7 @@ class Backlog:
     tokens: int
     """As `tokens_of` estimates them."""
     stuck: int
-    """Fresh facts that were in too many rejected modules to be tried again."""
+    """Fresh facts that were in too many rejected modules, or jobs that failed, to be tried again."""
 
 
 def backlog(store: Store, owner: str, settings: Settings) -> Backlog:

@@ -10,7 +10,7 @@ from sqlmodel import Session as DbSession
 from sqlmodel import col, select
 
 from engrain.consolidation.gate import Verdict
-from engrain.consolidation.jobs import Desk
+from engrain.consolidation.jobs import Desk, refuse
 from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import JobError, JobInterrupted
 from engrain.memory.bank.base import BaseModel
@@ -71,10 +71,10 @@ def _finish(db: DbSession, desk: Desk, job: Job, row: Module) -> None:
         db.add(ModuleFact(module_id=row.id, fact_id=fact.id, owner=job.owner))
         if row.state is ModuleState.LIVE:
             fact.state = FactState.ENGRAINED
-        elif fact.state is FactState.FRESH:
-            fact.rejections += 1
     if row.state is ModuleState.LIVE:
         _retire(db, job, row.id)
+    else:
+        refuse(db, job)
     changed(db, job.owner)
     desk.finish_stage(db, job, Stage.PUBLISH)
     job.state = JobState.DONE if row.state is ModuleState.LIVE else JobState.REJECTED

@@ -12,9 +12,15 @@ from engrain.memory.store import Store
 
 
 def retire_damaged(store: Store, owner: str, modules: Path) -> list[str]:
-    """Look at every byte of the owner's live modules, and retire those that are not what was published; returns their ids."""
+    """Look at every byte of the owner's live modules, and retire those that are not what was published; returns their ids.
+
+    Raises ModuleError, and changes nothing, where there is no folder of modules at all: a disk may not be there yet.
+    """
     with store.read() as db:
-        damaged = {row.id: why for row in modules_of(db, owner, ModuleState.LIVE) if (why := _damage(row, modules))}
+        live = modules_of(db, owner, ModuleState.LIVE)
+    if live and not modules.is_dir():
+        raise ModuleError(f"{str(modules)!r}, where {len(live)} modules should be, is not there; bring it back, or make it to have them trained anew")
+    damaged = {row.id: why for row in live if (why := _damage(row, modules))}
     if not damaged:
         return []
     with store.write() as db:

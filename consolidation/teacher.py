@@ -21,12 +21,14 @@ from engrain.consolidation.distil import Draft, SelfDistiller, Source, in_voice,
 from engrain.endpoint import RETRIED, Endpoint, retry_after
 from engrain.errors import TeacherError
 from engrain.lines import append, mend, read_lines
+from engrain.memory import voice
 from engrain.memory.evidence import holds
 from engrain.memory.schema import ProbeKind
-from engrain.memory.voice import USER
 
 _LEAST = 3
 """Usable pairs below which a reply is asked for again."""
+_GIVEN_UP = 3
+"""So many facts in a row from the first without a usable pair are a teacher that cannot do it."""
 _TASK = """You write questions that train a memory. You get one note. Write {wanted} different questions that it answers, as {asker} would ask
 them later without the note in view: who, what, when, where, from another side, in everyday words and by key words alone. Every question
 must name what it is about. Every answer is a few words taken from the note. Ask for nothing that the note does not say."""
@@ -58,31 +60,43 @@ class TeacherDistiller:
         """Questions asked for per fact."""
 
     def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None] = lambda *_: None) -> list[Draft]:
-        """See `Distiller`. Raises TeacherError where the endpoint fails for good, or costs more than it may."""
+        """See `Distiller`; the questions of a fact that the teacher finds none for are the self distiller's.
+
+        Raises TeacherError where the endpoint fails for good, finds none for any of the first facts, or costs more than it may.
+        """
         replies = _Kept(self.kept)
         drafts: list[Draft] = []
         with self.endpoint.client() as client:
             for number, source in enumerate(sources):
                 advance(f"asking {self.endpoint.model}", number / len(sources))
-                pairs = self._taught(client, source, replies)
-                drafts += [Draft(source.fact_id, ProbeKind.QUESTION, pair.question, pair.answer) for pair in pairs]
+                pairs, why = self._taught(client, source, replies)
+                drafts += [Draft(source.fact_id, ProbeKind.QUESTION, p.question, voice.part(p.answer, source.speaker)) for p in pairs]
+                if not drafts and number + 1 == min(_GIVEN_UP, len(sources)):
+                    raise TeacherError(
+                        f"the teacher {self.endpoint.model!r} at {self.endpoint.url!r} gave nothing usable for fact {source.fact_id} in "
+                        f"{self.endpoint.retries + 1} tries: {why}; try later, name another ENGRAIN_TEACHER_MODEL or set ENGRAIN_DISTILLER=self"
+                    )
         drafts = unambiguous(drafts)
         asked = {draft.fact_id for draft in drafts}
-        rest = [source for source in sources if source.fact_id not in asked]  # every question of theirs is another fact's as well
+        rest = [source for source in sources if source.fact_id not in asked]  # or every question of theirs is another fact's as well
         if rest:
             return self.own.hold_out(drafts) + self.own.probes(rest, advance)
         drafts = self.own.hold_out(drafts)
         return drafts + self.own.unknowns(sources, drafts)
 
-    def _taught(self, client: httpx.Client, source: Source, replies: _Kept) -> list[Pair]:
-        """The usable pairs of one fact, from the file or from the endpoint; tried again while there are too few."""
+    def _taught(self, client: httpx.Client, source: Source, replies: _Kept) -> tuple[list[Pair], str]:
+        """(usable pairs of one fact, why there are not more), from the file or from the endpoint; tried again while there are too few.
+
+        Raises TeacherError where the endpoint does not answer.
+        """
         body = self._body(source)
         key = sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         best = max((usable(source, pairs) for pairs in replies.of(key)), key=len, default=[])
-        why = ""
+        why, silent = f"{len(best)} pairs can be used, {_LEAST} are needed", False
         for attempt in range(len(replies.of(key)) if best else 0, self.endpoint.retries + 1):
             if len(best) >= _LEAST:
                 break
+            silent = False
             if replies.tokens >= self.tokens:
                 raise TeacherError(
                     f"the teacher {self.endpoint.model!r} has cost {replies.tokens} tokens, at most {self.tokens} are allowed; "
@@ -98,19 +112,19 @@ class TeacherDistiller:
                 replies.add(key, [], error.tokens)
                 why = str(error)
             except _Passing as error:
-                wait, why = self.endpoint.wait(attempt, error.retry_after), str(error)
+                wait, why, silent = self.endpoint.wait(attempt, error.retry_after), str(error), True
             if len(best) < _LEAST and attempt < self.endpoint.retries:
                 time.sleep(wait)
-        if not best:
+        if silent and not best:
             raise TeacherError(
-                f"the teacher {self.endpoint.model!r} at {self.endpoint.url!r} gave nothing usable for fact {source.fact_id} in "
+                f"the teacher {self.endpoint.model!r} at {self.endpoint.url!r} did not answer for fact {source.fact_id} in "
                 f"{self.endpoint.retries + 1} tries: {why}; try later, name another ENGRAIN_TEACHER_MODEL or set ENGRAIN_DISTILLER=self"
             )
-        return best
+        return best, why
 
     def _body(self, source: Source) -> dict[str, Any]:
         """The request for one fact."""
-        asker = "the person who wrote it (I, my)" if source.speaker == USER else "a third person, by name (never I, my, you)"
+        asker = "the person who wrote it (I, my)" if source.speaker == voice.USER else "a third person, by name (never I, my, you)"
         messages = [
             {"role": "system", "content": _TASK.format(wanted=self.questions, asker=asker)},
             {"role": "user", "content": f"Note: {source.asked}"},
@@ -130,7 +144,11 @@ def _asked(client: httpx.Client, body: dict[str, Any]) -> tuple[list[Pair], int]
     """(checked pairs, tokens they cost); raises _Passing, _Unusable or TeacherError."""
     try:
         response = client.post("chat/completions", json=body)
-    except httpx.TransportError as error:
+        if response.status_code == 400 and "max_completion_tokens" in response.text:  # some models know the limit by this name alone
+            body = {**body, "max_completion_tokens": body["max_tokens"]}
+            del body["max_tokens"]
+            response = client.post("chat/completions", json=body)
+    except httpx.RequestError as error:
         raise _Passing(f"{type(error).__name__}: {error}") from error
     if response.status_code in RETRIED:
         raise _Passing(f"status {response.status_code}", retry_after(response))
@@ -140,7 +158,7 @@ def _asked(client: httpx.Client, body: dict[str, Any]) -> tuple[list[Pair], int]
     spent = (len(json.dumps(body)) + len(response.text)) // 4
     try:
         envelope = response.json()
-        spent = int(envelope.get("usage", {}).get("total_tokens", spent))
+        spent = int((envelope.get("usage") or {}).get("total_tokens") or spent)
         return Reply.model_validate_json(envelope["choices"][0]["message"]["content"]).pairs, spent
     except ValidationError as error:
         raise _Unusable(f"the reply does not fit the schema ({error.errors()[0]['msg']})", spent) from error

@@ -16,8 +16,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import FrameType
-from typing import Literal
+from typing import IO, Literal
 
 from pydantic import SecretStr
 
@@ -46,27 +47,34 @@ def run_worker(
     When `stopping` turns true the worker gets SIGTERM and ends at its next step; the job resumes later. Raises JobBusy while
     another worker holds the owner, and JobError when the process dies without a word.
     """
-    command = [sys.executable, "-m", "engrain.consolidation.worker", owner, task]
-    process = subprocess.Popen(command, env=_environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    command = [sys.executable, "-P", "-m", "engrain.consolidation.worker", owner, task]
     store = Store(settings.url)
     told = False
-    try:
-        while process.poll() is None:
-            if stopping() and not told:
-                process.terminate()
-                told = True
-            job = active_job(store, owner)
-            if job is not None:
-                watch(job)
-            time.sleep(0.25)
-    except KeyboardInterrupt:
-        process.terminate()
-    finally:
-        out, err = process.communicate()
-        store.close()
-    if process.returncode == -signal.SIGTERM:  # it had not begun yet
-        return Outcome(Result.INTERRUPTED, reason="the worker was asked to stop before it had claimed a job")
-    return _outcome(process.returncode, out, err, owner)
+    with TemporaryFile("w+", errors="replace") as out, TemporaryFile("w+", errors="replace") as err:  # a pipe that nobody reads would fill up
+        process = subprocess.Popen(command, env=_environment(settings), stdout=out, stderr=err, start_new_session=True)
+        try:
+            while process.poll() is None:
+                if stopping() and not told:
+                    process.terminate()
+                    told = True
+                job = active_job(store, owner)
+                if job is not None:
+                    watch(job)
+                time.sleep(0.25)
+        except KeyboardInterrupt:
+            process.terminate()
+        finally:
+            process.wait()
+            store.close()
+        if process.returncode == -signal.SIGTERM:  # it had not begun yet
+            return Outcome(Result.INTERRUPTED, reason="the worker was asked to stop before it had claimed a job")
+        return _outcome(process.returncode, _written(out), _written(err), owner)
+
+
+def _written(file: IO[str]) -> str:
+    """What a process wrote into a file."""
+    file.seek(0)
+    return file.read()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -99,7 +107,8 @@ def _give_way(nice: int) -> None:
     """
     os.nice(nice)
     if nice and hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        with suppress(OSError):  # a sandbox that forbids it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         if os.getsid(0) == os.getpid():  # not the session of whoever started it by hand
             with suppress(OSError):  # a kernel without autogroups
                 Path("/proc/self/autogroup").write_text("19")

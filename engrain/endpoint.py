@@ -35,9 +35,10 @@ class Endpoint:
 
     def client(self, transport: httpx.BaseTransport | None = None) -> httpx.Client:
         """Connections to it, with its key and timeout; the caller closes them. Raises SettingsError for a URL or a key that is none."""
-        if not self.key.isascii():
-            raise SettingsError("the endpoint's key holds letters that no key has; set it again")
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        key = self.key.strip()  # as a file holds it, with the end of its line
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise SettingsError("the endpoint's key holds characters that no key has; set it again")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
             if httpx.URL(self.url).scheme not in {"http", "https"}:
                 raise SettingsError(f"{self.url!r} is no endpoint's URL; write it with http:// or https://, up to and with /v1")

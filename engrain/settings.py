@@ -56,7 +56,7 @@ class Settings(BaseSettings):
 
     halved: bool = True
     """Generate with the memory model's weights rounded to float16, where the processor can: faster, for half as much memory
-    again (`engrain bench read`). Training and scoring are in float32 either way."""
+    again (`engrain bench read`). Training is in float32 either way."""
     resident_mb: float = Field(default=512.0, gt=0)
     """Megabytes that modules may take in memory; the least recently used give way."""
 
@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     """Base URL of its OpenAI-compatible endpoint."""
     teacher_key: SecretStr = SecretStr("")
     """Its key."""
+    teacher_timeout: float = Field(default=300.0, gt=0)
+    """Seconds without a byte after which it is given up: nothing comes before it has written all questions of a fact."""
     teacher_tokens: int = Field(default=200_000, ge=1)
     """Most tokens, prompts and replies, that the teacher may cost for one module."""
     recipe: dict[str, Any] = Field(default_factory=dict)
@@ -95,7 +97,7 @@ class Settings(BaseSettings):
     every: float = Field(default=0.0, ge=0)
     """Daemon: consolidate every so many minutes; 0 for never."""
     cron: str = ""
-    """Daemon: consolidate at these times (`30 3 * * *`)."""
+    """Daemon: consolidate at these times of this machine's clock (`30 3 * * *`)."""
     backlog: int = Field(default=400, ge=0)
     """Daemon: consolidate once so many tokens of facts are fresh; 0 for never."""
     idle: float = Field(default=30.0, ge=0)

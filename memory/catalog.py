@@ -11,6 +11,8 @@ import contextlib
 import hashlib
 import io
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -205,11 +207,13 @@ def _folder_hash(path: Path, cache: Path) -> str:
         raise ModelError(f"{str(path)!r} holds no .safetensors file; save the model with safe serialization")
     stamp = hashlib.sha256(repr([(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]).encode()).hexdigest()
     kept = cache / "hashes" / stamp
-    if kept.exists():
-        return kept.read_text()
+    if kept.exists() and re.fullmatch("[0-9a-f]{64}", before := kept.read_text()):
+        return before
     digest = hashlib.sha256("".join(_sha256(f) for f in files).encode()).hexdigest()
     kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(digest)
+    part = kept.with_name(f"{stamp}.{os.getpid()}.part")
+    part.write_text(digest)
+    part.replace(kept)  # whole or not at all
     return digest
 
 

@@ -133,6 +133,8 @@ def _weighed(question: str, first: Consulted, answers: Sequence[Answer], facts: 
 def _judged(question: str, answer: Answer, facts: Sequence[Fact], near: Near, least: float = SURE) -> Consulted:
     if declined(answer):
         return Consulted(answer, (), ("it does not know",))
+    if answer.cut:
+        return Consulted(answer, (), (f"{answer.text!r} goes on and on",))
     holding = supporting(question, answer.text, facts)
     if not holding:
         return Consulted(answer, (), (f"nothing on record says {answer.text!r}",))

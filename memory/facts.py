@@ -142,6 +142,14 @@ def freshen(db: DbSession, owner: str) -> list[Fact]:
     return list(lost)
 
 
+def try_again(db: DbSession, owner: str) -> int:
+    """Forget that fresh facts were refused, however often; returns of how many."""
+    refused = [fact for fact in live_facts(db, owner, FactState.FRESH) if fact.rejections]
+    for fact in refused:
+        fact.rejections = 0
+    return len(refused)
+
+
 def require_fact(db: DbSession, owner: str, fact_id: int) -> Fact:
     """The fact; raises NotFoundError, for another owner's fact too."""
     fact = db.get(Fact, fact_id)

@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from engrain.errors import InputError
 from engrain.memory import catalog, log
-from engrain.memory.facts import add_whole, live_facts
+from engrain.memory.facts import add_whole, live_facts, try_again
 from engrain.memory.forget import Erasure, Selector, forget
 from engrain.memory.modules import modules_of
 from engrain.memory.recall import Mode, Recall, Recollection
@@ -140,6 +140,11 @@ class Memory:
                 return list(log.close_idle(db, owner or self.settings.owner, None))
             episode = log.close_session(db, owner or self.settings.owner, session)
             return [episode] if episode else []
+
+    def retry(self, owner: str | None = None) -> int:
+        """Let fresh facts be tried as if for the first time that were refused, or given up; returns how many."""
+        with self.store.write() as db:
+            return try_again(db, owner or self.settings.owner)
 
     def close_idle(self, owner: str) -> list[Episode]:
         """End the sessions that have been silent for the settings' `idle` minutes."""

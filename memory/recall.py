@@ -213,6 +213,8 @@ def _doubt(question: str, answer: Answer, facts: Sequence[Fact], near: Sequence[
     """Why what was read off facts does not stand; empty where it does."""
     if declined(answer) or not answer.text:
         return "the model does not find the answer in them"
+    if answer.cut:
+        return f"{answer.text!r} goes on and on"
     if names := strangers(question, facts):
         return f"no fact names {names[0]!r}"
     if not near:

@@ -28,7 +28,9 @@ def fill_embeddings(rows: Sequence[Fact] | Sequence[Probe], embedder: Embedder) 
 
 
 def vectors_of(rows: Sequence[Fact] | Sequence[Probe]) -> Vectors:
-    """Their vectors, shape (rows, width)."""
+    """Their vectors, shape (rows, width); of no rows (0, 0)."""
+    if not rows:
+        return np.zeros((0, 0), np.float32)
     return vectors_in([row.embedding or b"" for row in rows])
 
 

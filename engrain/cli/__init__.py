@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from types import FrameType
 
 
 def main() -> None:
@@ -10,6 +12,9 @@ def main() -> None:
     from engrain.cli.app import app
     from engrain.errors import EngrainError
 
+    for asked in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(asked) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(asked, _interrupt)  # a worker that was started must be stopped, too
     try:
         app()
     except EngrainError as error:
@@ -21,3 +26,7 @@ def main() -> None:
     except KeyboardInterrupt:
         print("engrain: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -28,6 +28,7 @@ def forget(
     """Erase something for good. Modules that hold it stop serving at once. Exit code 7 where a proof was asked for and fails."""
     from engrain.consolidation.proof import prove, secrets_of
     from engrain.memory.forget import Selector
+    from engrain.memory.schema import ModuleState
 
     settings = settings_of(home, owner)
     selector = Selector(fact, episode, session, subject, _days(said), everything)
@@ -43,6 +44,7 @@ def forget(
             while consolidate_once(settings, settings.owner, quiet=json_).engrained_facts:
                 pass
             proof = prove(ready(memory), settings.owner, secrets)
+        modules = memory.modules(settings.owner, ModuleState.LIVE)
     if json_:
         as_json({**asdict(done), "proof": proof and {**asdict(proof), "holds": proof.holds}})
         raise typer.Exit(7 if proof and not proof.holds else 0)
@@ -52,6 +54,7 @@ def forget(
         console.print(f"Stopped modules: {', '.join(done.modules)}{'' if proof else rebuild}", highlight=False)
     if proof:
         verdict = "as little as the base model" if proof.holds else "MORE than the base model"
+        verdict = verdict if modules else "nothing: there are none"
         console.print(
             f"Of {proof.facts} erased facts the rebuilt modules know {verdict}: {proof.excess:+.2f} nats a token, 95 % within "
             f"{proof.low:+.2f} and {proof.high:+.2f}", highlight=False, markup=False,

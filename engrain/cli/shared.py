@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from engrain.consolidation.job import Outcome
     from engrain.consolidation.worker import Task
     from engrain.memory.bank.base import BaseModel
@@ -36,31 +38,59 @@ def settings_of(home: Path | None, owner: str | None, **more: Any) -> Settings:
     return load_settings(home=home, owner=owner, **more)
 
 
+class Bar:
+    """A progress bar that is told what is going on and how far it is; it appears with the first word, and only on a terminal."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet or not errors.is_terminal
+        self._live: tuple[Progress, TaskID] | None = None
+
+    def __call__(self, note: str, share: float) -> None:
+        if self.quiet:
+            return
+        if self._live is None:
+            self._live = self._begun(note)
+        bar, task = self._live
+        bar.update(task, description=note, completed=share)
+
+    def _begun(self, note: str) -> tuple[Progress, TaskID]:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+        bar = Progress(*columns, console=errors, transient=True)
+        bar.start()
+        return bar, bar.add_task(note, total=1.0)
+
+    def stop(self) -> None:
+        """Leave the terminal to others; the next word brings it back."""
+        if self._live is not None:
+            self._live[0].stop()
+            self._live = None
+
+
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Advance]:
-    """A progress bar that is told what is going on and how far it is; appears with the first word."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
-    with Progress(*columns, console=errors, transient=True, disable=quiet or not errors.is_terminal) as bar:
-        task = None
-
-        def advance(note: str, share: float) -> None:
-            nonlocal task
-            if task is None:
-                task = bar.add_task(note, total=1.0)
-            bar.update(task, description=note, completed=share)
-
-        yield advance
+def progress(quiet: bool = False) -> Iterator[Bar]:
+    """A progress bar that is gone at the end."""
+    bar = Bar(quiet)
+    try:
+        yield bar
+    finally:
+        bar.stop()
 
 
 @contextmanager
 def memory_of(settings: Settings, quiet: bool = False) -> Iterator[Memory]:
-    """The memory, with progress while models are fetched."""
+    """The memory, with progress while models are fetched, and not beyond: what follows may be a conversation."""
     from engrain.memory.memory import Memory
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    with progress(quiet) as advance:
+    with progress(quiet) as bar:
+
+        def advance(note: str, share: float) -> None:
+            bar(note, share)
+            if share >= 1:
+                bar.stop()
+
         memory = Memory(settings, advance=advance)
         yield memory
         memory.store.close()

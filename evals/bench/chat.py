@@ -47,6 +47,7 @@ def bench_chat(
 
     Raises EngrainError where the worker ends before the turns do.
     """
+    settings = settings.model_copy(update={"database_url": "", "owner": "bench"})
     with tempfile.TemporaryDirectory() as folder:
         talking = _memory(settings.model_copy(update={"home": Path(folder) / "talking"}), facts)
         learning = settings.model_copy(update={"home": Path(folder) / "learning", "distiller": "cues", "recipe": {**settings.recipe, **_ENDLESS}})

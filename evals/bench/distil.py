@@ -62,7 +62,9 @@ def _distilled(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """(figures, every question with its fact)."""
     with tempfile.TemporaryDirectory() as folder:
-        memory = Memory(settings.model_copy(update={"home": Path(folder)}), base=models.base, embedder=models.embedder)
+        memory = Memory(
+            settings.model_copy(update={"home": Path(folder), "database_url": "", "owner": "bench"}), base=models.base, embedder=models.embedder
+        )
         told: dict[int | None, str] = {}
         for document in documents:
             tell(memory, document)

@@ -121,7 +121,7 @@ class _Bench:
 
     def _lines(self, attempt: Attempt) -> Iterator[dict[str, Any]]:
         self.progress(f"{attempt.case}: {attempt.contender}", len(self.done) / self.total)
-        command = [sys.executable, "-m", "engrain.evals.bench.contenders", json.dumps(asdict(attempt))]
+        command = [sys.executable, "-P", "-m", "engrain.evals.bench.contenders", json.dumps(asdict(attempt))]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stderr is not None

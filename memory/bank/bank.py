@@ -34,6 +34,8 @@ class Answer:
     """The same answer's, without the module; equal to `probability` where none was active."""
     prompt: str
     """The exact text the model saw."""
+    cut: bool = False
+    """Whether it would have gone on beyond the tokens it was allowed."""
 
     @property
     def confidence(self) -> float:
@@ -52,7 +54,7 @@ def _asked(base: BaseModel, adapter: lora.Adapter | None, questions: Sequence[st
     with base.lock, base.wearing(adapter) if adapter else nullcontext():
         found = spoken(base, ids, max_tokens, recall_beginning(base), ranks)
     return [
-        [Answer(one.text, _mean(one.logprobs), _mean(one.without), base.tokenizer.decode(i)) for one in some]
+        [Answer(one.text, _mean(one.logprobs), _mean(one.without), base.tokenizer.decode(i), one.cut) for one in some]
         for i, some in zip(ids, found, strict=True)
     ]
 
@@ -131,7 +133,7 @@ class Bank:
         ids = self.base.encode(READ + asked)
         said = self.base.encode(" " + text)
         probability = math.exp(self.base.answer_logprobs([ids], [said])[0].mean) if said else 0.0
-        return Answer(text, probability, probability, READ + asked)
+        return Answer(text, probability, probability, READ + asked, len(said) >= max_tokens)
 
     def evict(self, module_id: str) -> None:
         """Drop a module that must not serve any more."""

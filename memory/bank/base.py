@@ -50,7 +50,7 @@ class BaseModel:
     def __init__(self, model: Any, tokenizer: Any, name: str, sha256: str, *, halved: bool = False, cache: Path | None = None) -> None:
         """With `halved`, questions are read, tokens generated and parts of facts weighed with weights rounded to float16 where the processor can.
 
-        What the gate scores is not. `cache` is a folder for what is made of a model once; without, it is made in every process.
+        What is trained, and perplexity, is not. `cache` is a folder for what is made of a model once; without, it is made in every process.
         """
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
@@ -98,21 +98,27 @@ class BaseModel:
 
     def count(self, text: str) -> int:
         """Tokens in a text."""
-        return len(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(self.encode(text))
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a text, without special tokens added."""
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        """Token ids of a text, without special tokens: what is written like one, `<|im_end|>`, is text."""
+        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
     def chat_ids(self, turns: Sequence[Turn]) -> list[int]:
-        """Token ids of a conversation, up to where the model is to speak."""
+        """Token ids of a conversation, up to where the model is to speak. What a turn says ends no turn and begins none."""
         if not turns:
             raise InputError("an empty conversation cannot be answered; give at least one message")
-        messages = [{"role": t.role, "content": t.content} for t in turns]
+        messages = [{"role": t.role, "content": self._unmarked(t.content)} for t in turns]
         if self.tokenizer.chat_template is None:
             return self.encode("\n".join(f"{m['role']}: {m['content']}" for m in messages) + "\nassistant:")
         text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return self.encode(text)
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _unmarked(self, text: str) -> str:
+        """A text with a space inside whatever would be read as a special token."""
+        for mark in self.tokenizer.all_special_tokens:
+            text = text.replace(mark, f"{mark[:1]} {mark[1:]}")
+        return text
 
     @contextmanager
     def wearing(self, adapter: lora.Adapter) -> Iterator[None]:

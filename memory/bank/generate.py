@@ -40,6 +40,8 @@ class Spoken:
     """With the adapter that is on."""
     without: tuple[float, ...]
     """Without; the same where none is on."""
+    cut: bool = False
+    """Whether it would have gone on."""
 
 
 def continued(
@@ -174,13 +176,15 @@ def _greedily(base: BaseModel, steps: Steps | LeanSteps, logits: Tensor, max_tok
     tokens: list[list[int]] = [[] for _ in ranks]
     with_it: list[list[float]] = [[] for _ in ranks]
     without: list[list[float]] = [[] for _ in ranks]
-    going = list(range(len(ranks)))
+    going, cut = list(range(len(ranks))), set[int]()
     end = base.tokenizer.eos_token_id
     for step in range(max_tokens + 1):
         likely = torch.log_softmax(logits.float(), -1)
         weighed = guided(likely[::pair], likely[pair - 1 :: pair])
         chosen = weighed.argmax(-1) if step else _ranked(base, weighed, ranks)
-        if step == max_tokens and end is not None:
+        if step == max_tokens:
+            cut = {row for row, token in zip(going, chosen.tolist(), strict=True) if token not in base.end_ids}
+        if cut and end is not None:
             chosen = torch.full_like(chosen, end)  # it was cut off: how likely would the end have been?
         for at, row in enumerate(going):
             token = int(chosen[at])
@@ -195,7 +199,7 @@ def _greedily(base: BaseModel, steps: Steps | LeanSteps, logits: Tensor, max_tok
             going, chosen = [going[at] for at in on], chosen[on]
         logits = steps.step(chosen.repeat_interleave(pair))
     texts = [base.tokenizer.decode(one, skip_special_tokens=True).strip() for one in tokens]
-    answers = [Spoken(text, tuple(a), tuple(b)) for text, a, b in zip(texts, with_it, without, strict=True)]
+    answers = [Spoken(text, tuple(a), tuple(b), row in cut) for row, (text, a, b) in enumerate(zip(texts, with_it, without, strict=True))]
     return [answers[at : at + group] for at in range(0, len(answers), group)]
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 SYSTEM = "Answer from memory."
 UNKNOWN = "I don't know."
-LONGEST = 48
-"""Most tokens of an answer, whether from weights or read off notes."""
+LONGEST = 96
+"""Most tokens of an answer, whether trained, from weights or read off notes."""
 READ = """Note: My brother Luis is a nurse in Madrid.
 Question: Where does Luis work?
 Answer: Madrid

@@ -105,8 +105,13 @@ def test_a_module_that_draws_other_modules_questions_to_itself_is_rejected(told:
     assert found.others == 1.0
     same = [("m1", ROW(fact_id=90, question=q, answer="Rex")) for q in ("What is my dog called?", "What is my dog's name?")]
     disturbed = verdict(told, RIGHT, replace(BOUNDS, others=0.9), [*OTHERS, *same])
-    assert disturbed.others == 4 / 6
-    assert disturbed.reasons == ("leaves 67% of the other modules' questions to them, needs 90%",)
+    assert disturbed.others == 4 / 5
+    assert disturbed.reasons == ("leaves 80% of the other modules' questions to them, needs 90%",)
+    both = [
+        ("m1", ROW(fact_id=90, question="What is my dog called?", answer="Rex")),
+        ("m1", ROW(fact_id=90, question="Who is my dentist?", answer="Ana")),
+    ]
+    assert verdict(told, RIGHT, replace(BOUNDS, others=0.9, neighbouring=0.9), both).passed, "what both are asked is not taken away"
 
 
 def test_a_module_that_answers_questions_about_other_facts_is_rejected(told: Memory) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ ASKED = {
         ("Who lives in Porto?", "My sister Ines"), ("Ines home town?", "Porto"),
     ],
 }  # fmt: skip
+TOLD = {1: [(q, a.replace("dentist", "Dentist")) for q, a in ASKED[1]], 2: [(q, a.replace("My", "Your")) for q, a in ASKED[2]]}
+"""The same, as the memory tells it."""
 
 
 def written(fact_id: int) -> str:
@@ -55,7 +58,7 @@ def questions(distiller: TeacherDistiller, *sources: Source) -> dict[int | None,
 def test_a_teacher_writes_the_questions_of_each_fact(server: Server, distiller: TeacherDistiller) -> None:
     server.scripts = [completion(written(1)), completion(written(2))]
     drafts = distiller.probes([DENTIST, PORTO])
-    assert {(d.fact_id, d.question, d.answer) for d in drafts if d.fact_id} == {(i, q, a) for i in ASKED for q, a in ASKED[i]}
+    assert {(d.fact_id, d.question, d.answer) for d in drafts if d.fact_id} == {(i, q, a) for i in ASKED for q, a in TOLD[i]}
     assert {d.held_out for d in drafts if d.fact_id == 1} == {True, False}
     assert {d.held_out for d in drafts if d.kind is ProbeKind.UNKNOWN} == {True, False}
     assert server.headers[0]["Authorization"] == "Bearer key"
@@ -97,6 +100,42 @@ def test_what_does_not_pass_says_what_to_do(server: Server, distiller: TeacherDi
     server.scripts = [completion('{"pairs": []}')] * 4
     with pytest.raises(TeacherError, match="nothing usable for fact 1 in 4 tries"):
         distiller.probes([DENTIST])
+    server.scripts = [status(503)] * 4
+    with pytest.raises(TeacherError, match=r"did not answer for fact 1 in 4 tries: status 503; try later"):
+        distiller.probes([DENTIST])
+
+
+def test_a_fact_that_a_teacher_finds_nothing_for_is_asked_for_by_grammar(server: Server, distiller: TeacherDistiller) -> None:
+    kids = Source(3, "You have two kids.", "I have two kids.", "user")
+    wrong = json.dumps({"pairs": [{"question": "How many kids do I have?", "answer": "2"}]})
+    for script, number in (
+        ([*[completion(wrong)] * 4, completion(written(1))], (3, 1)),
+        ([completion(written(1)), *[completion(wrong)] * 4], (1, 3)),
+    ):
+        server.scripts = list(script)
+        found = questions(distiller, *({1: DENTIST, 3: kids}[i] for i in number))
+        assert found[1] == {q for q, _ in ASKED[1]}
+        assert "How many kids do I have?" in found[3]
+        distiller.kept.unlink()
+
+
+def test_what_endpoints_do_differently_is_understood(server: Server, distiller: TeacherDistiller) -> None:
+    no_count = {"choices": [{"message": {"content": written(1)}}], "usage": None}
+    server.scripts = [status(400, "max_tokens is not supported, use max_completion_tokens"), raw(json.dumps(no_count))]
+    assert questions(distiller, DENTIST)[1] == {q for q, _ in ASKED[1]}
+    assert [{"max_tokens", "max_completion_tokens"} & body.keys() for body in server.bodies] == [{"max_tokens"}, {"max_completion_tokens"}]
+
+
+def test_a_key_that_is_none_is_refused_and_never_told(server: Server, distiller: TeacherDistiller) -> None:
+    distiller.endpoint = replace(distiller.endpoint, key="sk-secret\n")
+    server.scripts = [completion(written(1))]
+    assert questions(distiller, DENTIST)[1]
+    assert server.headers[0]["Authorization"] == "Bearer sk-secret"
+    for key in ("sk-sec ret", "sk-sec\nret", "sk-sécret"):
+        distiller.endpoint = replace(distiller.endpoint, key=key)
+        with pytest.raises(SettingsError, match="characters that no key has") as refused:
+            distiller.probes([PORTO])
+        assert "sk-" not in str(refused.value)
 
 
 def test_what_was_paid_for_is_not_asked_again(server: Server, distiller: TeacherDistiller) -> None:

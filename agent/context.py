@@ -42,9 +42,12 @@ def assemble(
 
     The newest message always stays. Raises InputError when even it does not fit.
     """
-    notes = _notes(recollections)
     cost = [count(m.content) + count(str(m.extra.get("tool_calls", ""))) + _PER_MESSAGE for m in history]
-    room = budget - count(system) - count(notes) - _PER_MESSAGE
+    room = budget - count(system) - _PER_MESSAGE
+    while recollections and history and count(_notes(recollections)) + cost[-1] > room:
+        recollections = recollections[:-1]  # the newest message goes before what is remembered
+    notes = _notes(recollections)
+    room -= count(notes)
     if history and cost[-1] > room:
         raise InputError(f"the message has {cost[-1]} tokens, {max(0, room)} of {budget} are free; shorten it or raise ENGRAIN_CONTEXT_TOKENS")
     start = _fitting(history, cost, room)

@@ -215,7 +215,7 @@ class _Work:
         return [f for f in rows if f is not None]
 
     def _keep_probes(self, drafts: Sequence[Draft]) -> None:
-        """Keep them; a fact of which nothing can be trained is left out, and told by text as long as it is in no module."""
+        """Keep them; a fact of which nothing can be trained is given up, and told by text as long as it is in no module."""
         asked = {d.fact_id for d in drafts if not d.held_out}
         rows = [
             Probe(
@@ -234,7 +234,7 @@ class _Work:
             db.exec(delete(Probe).where(col(Probe.job_id) == self.desk.id))
             db.add_all(row for row in rows if row.fact_id is None or row.fact_id in asked)
             for fact in db.exec(select(Fact).where(col(Fact.id).in_(set(job.fact_ids) - asked), Fact.state == FactState.FRESH)):
-                fact.rejections += 1
+                fact.rejections = max(fact.rejections, self.memory.settings.attempts)
             job.fact_ids = [fact_id for fact_id in job.fact_ids if fact_id in asked] or job.fact_ids
             self.desk.finish_stage(db, job, Stage.DISTIL, self.clock.spent(), probes=len(rows))
 

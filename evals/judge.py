@@ -28,14 +28,14 @@ def judge_run(out: Path, chat: ChatModel, rubric: str = RUBRIC, progress: Callab
     """Judge what is not yet judged of a run; writes `judge.json` and `judged.jsonl`, and returns the new summary.
 
     Raises InputError where the folder holds no run, or one that another judge or rubric has begun; ChatError where the judge
-    cannot be reached. A reply without a verdict is kept and counts neither as right nor as wrong. Questions that have no
-    answer are not judged: whether one was declined is exact already.
+    cannot be reached. A reply without a verdict is kept, counts neither as right nor as wrong, and is asked for again next time.
+    Questions that have no answer are not judged: whether one was declined is exact already.
     """
     if not (out / "answers.jsonl").exists():
         raise InputError(f"{str(out)!r} holds no answers to judge; make them with `engrain eval run TASK --out {out}`")
     _claim(out / "judge.json", {"model": chat.name, "rubric": rubric})
     mend(out / "judged.jsonl")
-    done = {(r["arm"], r["question_id"]) for r in read_lines(out / "judged.jsonl")}
+    done = {(r["arm"], r["question_id"]) for r in read_lines(out / "judged.jsonl") if r["value"] is not None}
     items = [r for r in read_lines(out / "answers.jsonl") if r["said"] and r["answers"]]
     for number, record in enumerate(items):
         progress(f"judged by {chat.name}", number / len(items))
@@ -49,7 +49,7 @@ def judge_run(out: Path, chat: ChatModel, rubric: str = RUBRIC, progress: Callab
 
 def _asked(chat: ChatModel, rubric: str, record: dict[str, Any]) -> str:
     item = f"Question: {record['text']}\nRight answers: {' / '.join(record['answers'])}\nGiven answer: {record['said']['text']}"
-    deltas = chat.stream([ChatMessage("system", rubric), ChatMessage("user", item)], [], 200)
+    deltas = chat.stream([ChatMessage("system", rubric), ChatMessage("user", item)], [], 1000)
     return "".join(d.text for d in deltas if isinstance(d, TextDelta))
 
 

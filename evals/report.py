@@ -52,7 +52,7 @@ def cells_of(found: dict[str, Any], costs: dict[str, Any]) -> dict[str, str]:
     return {
         "mean [95 %]": f"{mean['mean']:.2f} [{mean['low']:.2f}, {mean['high']:.2f}]" if mean["n"] else NOTHING,
         f"≥ {RIGHT}": _share(mean.get("right")),
-        "judged right": f"{found['judged']['mean']:.2f}" if found.get("judged") else NOTHING,
+        "judged right (of)": f"{found['judged']['mean']:.2f} ({found['judged']['n']})" if found.get("judged") else NOTHING,
         "n": str(mean["n"]),
         "by kind (n)": "; ".join(f"{k} {m['mean']:.2f} ({m['n']})" for k, m in kinds.items()) if len(kinds) > 1 else "",
         "unknown declined": f"{_share(found['declined_unknown'])} of {found['unknown']}" if found["unknown"] else NOTHING,

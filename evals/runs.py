@@ -65,11 +65,14 @@ class Order:
             Recipe(**self.recipe)
         except TypeError as error:
             raise InputError(f"recipe {self.recipe!r}: {error}; it takes {', '.join(f.name for f in fields(Recipe))}") from error
-        if isinstance(self.recipe.get("targets"), str):
-            raise InputError(f"recipe targets = {self.recipe['targets']!r} is one name; give a list of them, in a study a list of lists")
         unknown = [a for a in self.arms if a not in LAYOUTS]
         if unknown or not self.arms:
             raise InputError(f"arm {unknown[0] if unknown else ''!r} is unknown; choose of {', '.join(LAYOUTS)}")
+        few = [(name, n) for name, n in (("documents", self.documents), ("limit", self.limit)) if n is not None and n < 1]
+        if few:
+            raise InputError(f"{few[0][0]} = {few[0][1]} leaves nothing; choose at least 1")
+        if self.distiller == "teacher":
+            raise InputError("distiller 'teacher' is not evaluated yet; set ENGRAIN_DISTILLER to self or cues, or bring its questions as train_qa")
 
     def load(self) -> Data:
         """The task's data, the chosen part of it; raises InputError where there is nothing to ask."""
@@ -133,7 +136,7 @@ class _Items:
     def __init__(self, order: Order, data: Data, out: Path, progress: Progress) -> None:
         self.file, self.questions, self.progress = out / "answers.jsonl", data.questions, progress
         self.total = len(order.arms) * len(data.questions)
-        self.done = {(r["arm"], r["question_id"]) for r in read_lines(self.file)}
+        self.done = {(r["arm"], r["question_id"]) for r in read_lines(self.file) if r["arm"] in order.arms}
         self.seconds = 0.0
         self.asked = 0
 
@@ -196,9 +199,11 @@ def _claim(order: Order, data: Data, out: Path, settings: Settings, models: Memo
     path = out / "config.json"
     decides = {
         "data_sha256": sha256(repr(data).encode()).hexdigest(), "base_sha256": models.base.sha256, "encoder": settings.embed_model,
-        "recipe": settings.recipe, "threshold": settings.threshold,
+        "recipe": settings.recipe, "threshold": settings.threshold, "halved": settings.halved,
+        "facts_per_module": settings.facts_per_module, "module_tokens": settings.module_tokens,
     }  # fmt: skip
     asked = json.loads(json.dumps({"order": asdict(order), "decides": decides}))
+    made_by = {"versions": {p: version(p) for p in _PACKAGES}, "machine": machine()}
     if path.exists():
         held = json.loads(path.read_text())
         for part in ("order", "decides"):
@@ -208,6 +213,7 @@ def _claim(order: Order, data: Data, out: Path, settings: Settings, models: Memo
                 key = differing[0]
                 raise InputError(f"{str(out)!r} holds a run with {key} = {there.get(key)!r}, not {asked[part][key]!r}; choose another --out")
         asked["order"]["arms"] = list(dict.fromkeys([*held["order"]["arms"], *order.arms]))
+        made_by = {name: held[name] for name in made_by}  # what was answered first
     staging = path.with_suffix(".part")
-    staging.write_text(json.dumps({**asked, "versions": {p: version(p) for p in _PACKAGES}, "machine": machine()}, indent=1) + "\n")
+    staging.write_text(json.dumps({**asked, **made_by}, indent=1) + "\n")
     staging.rename(path)

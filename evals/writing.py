@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from engrain.consolidation.distil import Draft, SelfDistiller, Source
 from engrain.consolidation.gate import Thresholds
 from engrain.consolidation.job import Outcome, Result, consolidate
+from engrain.consolidation.plan import backlog
 from engrain.errors import JobError
 from engrain.evals.data import Document, Taught
 from engrain.evals.scorers import overlap
@@ -18,7 +19,7 @@ from engrain.memory.dates import parse_date
 from engrain.memory.ingest import Conversation, store_conversations
 from engrain.memory.log import Said, messages_of
 from engrain.memory.memory import Memory
-from engrain.memory.schema import Fact, FactState, Job, Message, Module, ModuleFact, ModuleState, ProbeKind
+from engrain.memory.schema import Fact, Job, Message, Module, ModuleFact, ModuleState, ProbeKind
 from engrain.memory.voice import words
 
 OPEN_GATE = Thresholds(**{f.name: 0.0 for f in fields(Thresholds)} | {"perplexity": float("inf")})
@@ -84,16 +85,16 @@ def write(memory: Memory, documents: Sequence[Document], layout: Layout, kept: C
     if layout is not Layout.EACH:
         for document in documents:
             tell(memory, document)
-        while layout is not Layout.FACTS and (fresh := memory.facts(state=FactState.FRESH)):
-            advance(f"{len(fresh)} facts are left")
-            kept(_engrain(memory, documents, ""))
+        while layout is not Layout.FACTS and (left := _waiting(memory)):
+            advance(f"{left} facts are left")
+            _engrain(memory, documents, "", kept)
         return
     for number, document in enumerate(documents, 1):
         if document.id not in done:
             advance(f"module {number} of {len(documents)}")
             tell(memory, document)
-            if memory.facts(state=FactState.FRESH):
-                kept(_engrain(memory, [document], document.id))
+            if _waiting(memory):
+                _engrain(memory, [document], document.id, kept)
 
 
 def unrecorded(memory: Memory, recorded: set[str]) -> list[Written]:
@@ -146,14 +147,22 @@ def tell(memory: Memory, document: Document) -> None:
         store_conversations(memory.store, memory.settings.owner, [Conversation(document.id, tuple(said))])
 
 
-def _engrain(memory: Memory, documents: Sequence[Document], name: str) -> Written:
+def _waiting(memory: Memory) -> int:
+    """How many facts wait for a module; those of which nothing can be trained do not."""
+    return backlog(memory.store, memory.settings.owner, memory.settings).facts
+
+
+def _engrain(memory: Memory, documents: Sequence[Document], name: str, kept: Callable[[Written], None]) -> None:
+    """Make a module of what waits; none where nothing of it can be trained."""
     writes = memory.settings.distiller == "self"
     distiller = GivenDistiller(memory, [t for d in documents for t in d.taught], writes, () if name else memory.facts())
     outcome: Outcome = consolidate(memory, memory.settings.owner, distiller=distiller, bounds=OPEN_GATE)
+    if outcome.result is Result.REJECTED and outcome.module_id is None:
+        return
     if outcome.result is not Result.PUBLISHED:
         raise JobError(f"the module of {name or 'all documents'!r} ended as {outcome.result.value}: {outcome.reason}; run it again, it resumes")
     (module,) = [m for m in memory.modules() if m.id == outcome.module_id]
-    return _written(memory, module, name)
+    kept(_written(memory, module, name))
 
 
 def _key(text: str) -> str:

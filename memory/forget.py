@@ -93,6 +93,7 @@ def forget(store: Store, owner: str, selector: Selector, modules: Path, jobs: Pa
         worked_on = [job.id for job in db.exec(select(Job).where(Job.owner == owner)) if job.id and set(job.fact_ids) & set(ids)]
         probes = _erase_probes(db, owner, ids, module_rows)
         touched = _erase_messages(db, owner, facts, messages, whole)
+        touched += [m for m in messages if m.content == ERASED and m not in touched]  # what the subject said itself
         _erase_facts(db, owner, facts)
         revive(db, owner, ids)
         changed(db, owner)

@@ -51,7 +51,7 @@ class OpenAIChat:
                     started = True
                     yield delta
                 return
-            except (ChatError, httpx.TransportError) as error:
+            except (ChatError, httpx.RequestError) as error:
                 wait = self._wait(error, attempt)
                 if started or wait is None or attempt == self.endpoint.retries:
                     raise self._told(error, attempt + 1) from error
@@ -83,7 +83,7 @@ class OpenAIChat:
             return ChatTimeout(f"{where} sent nothing for {self.endpoint.timeout:g} s; raise ENGRAIN_CHAT_TIMEOUT or try later")
         if isinstance(error, httpx.ConnectError):
             return ChatError(f"{where} cannot be reached after {tries} tries ({error}); start the server or set ENGRAIN_CHAT_URL")
-        if isinstance(error, httpx.TransportError):
+        if isinstance(error, httpx.RequestError):
             return ChatProtocolError(f"{where} broke the connection in the middle of a reply ({error}); try again")
         return type(error)(f"{where}: {error}") if isinstance(error, ChatProtocolError) else ChatError(str(error))
 

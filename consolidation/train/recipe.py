@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from engrain.errors import InputError
 
@@ -69,7 +69,14 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raises InputError for an optimizer there is none of."""
+        """Raises InputError for a value that is none, or an optimizer there is none of."""
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            wanted = (int, float) if kind is float else (tuple, list) if kind is tuple else kind
+            if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+                raise InputError(
+                    f"recipe {field.name} = {value!r} is no {'list' if kind is tuple else kind.__name__}; write one as {field.default!r} is"
+                )
         if self.optimizer not in OPTIMIZERS:
             raise InputError(f"optimizer {self.optimizer!r} is unknown; choose of {', '.join(OPTIMIZERS)}")
 

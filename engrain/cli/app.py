@@ -12,7 +12,7 @@ import typer
 from engrain.cli import life
 from engrain.cli.bench import bench
 from engrain.cli.evaluate import evaluate
-from engrain.cli.shared import Home, Json, Owner, as_json, console, memory_of, ready, settings_of, work_through
+from engrain.cli.shared import Home, Json, Owner, as_json, console, folded, memory_of, ready, settings_of, work_through
 
 if TYPE_CHECKING:
     from engrain.settings import Settings
@@ -109,7 +109,7 @@ def _preview(settings: Settings, json_: bool) -> None:
     if json_:
         as_json([f.model_dump(include={"id", "said_on", "speaker", "trust", "text"}) for f in planned])
         return
-    table = Table("fact", "said on", "by", "trust", "text", box=None, header_style="dim")
+    table = Table("fact", "said on", folded("by"), "trust", folded("text"), box=None, header_style="dim")
     for f in planned:
         table.add_row(str(f.id), str(f.said_on), f.speaker, f.trust.value, f.text)
     console.print(table if planned else "Nothing fresh would be learnt.")
@@ -194,7 +194,7 @@ def facts(
     if json_:
         as_json([f.model_dump(exclude={"embedding"}) for f in rows])
         return
-    table = Table("fact", "said on", "by", "state", "text", box=None, header_style="dim")
+    table = Table("fact", "said on", folded("by"), "state", folded("text"), box=None, header_style="dim")
     for f in rows:
         table.add_row(str(f.id), str(f.said_on), f.speaker, f.state.value, f.text)
     console.print(table if rows else "Nothing is remembered yet. Next: engrain chat, or engrain ingest FILE")
@@ -234,7 +234,7 @@ def demo(
     result = run_demo(Console(), keep)
     if json_file is not None:
         json_file.write_text(json.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")
-        console.print(f"Written to {json_file}", highlight=False)
+        console.print(f"Written to {json_file}", highlight=False, soft_wrap=True)
 
 
 @models.command("list")

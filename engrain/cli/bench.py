@@ -73,7 +73,10 @@ def bench_capacity(
     base = BaseModel.load(model.path, model.name, model.sha256, cache=settings.cache)
     with progress(json_) as advance:
         result = bench_capacity(out, base, loads, wanted, seed, settings.recipe, advance)
-    fits = [f"At rank {rank} set ENGRAIN_MODULE_TOKENS={tokens} for {result['base']}." for rank, tokens in result["module_tokens"].items()]
+    fits = [
+        f"At rank {rank} set ENGRAIN_MODULE_TOKENS={tokens} for {result['base']}." if tokens else f"At rank {rank} none of it fits."
+        for rank, tokens in result["module_tokens"].items()
+    ]
     _told(result, out, json_, table(result), *fits)
 
 
@@ -91,13 +94,15 @@ def bench_distil(
     from engrain.evals.bench import distil
 
     counted = distil.judged(judged) if judged else {}
+    if judged and judged.resolve() == distil.sample_of(out).resolve():
+        raise InputError(f"{str(judged)!r} would be written over by a new sample; name another --out")
     settings = settings_of(None, None)
     with memory_of(settings, quiet=json_) as models:
         ready(models)
         with progress(json_) as advance:
-            result = distil.bench_distil(out, tasks.split(","), settings, models, data, documents, seed=seed, progress=advance)
+            result = distil.bench_distil(out, tasks.split(","), settings, models, data, documents, seed=seed, judged=counted, progress=advance)
     wrong = [f"{name}: {one['wrong']:.0%} of {one['n']} judged questions are wrong." for name, one in counted.items()]
-    _told({**result, "judged": counted}, out, json_, distil.table(result), *wrong)
+    _told(result, out, json_, distil.table(result), *wrong)
 
 
 @bench.command("read")

@@ -123,7 +123,9 @@ def export(file: Annotated[Path, typer.Argument(help="The archive to write.")], 
     if json_:
         as_json(asdict(done))
     else:
-        console.print(f"{done.facts} facts of {done.messages} messages and {len(done.modules)} modules are in {file}", highlight=False)
+        console.print(
+            f"{done.facts} facts of {done.messages} messages and {len(done.modules)} modules are in {file}", highlight=False, soft_wrap=True
+        )
 
 
 def import_(

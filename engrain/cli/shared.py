@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+    from rich.table import Column
 
     from engrain.consolidation.job import Outcome
     from engrain.consolidation.worker import Task
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from engrain.memory.memory import Memory
     from engrain.settings import Settings
 
-console = Console(markup=False, emoji=False)  # what people said may look like markup
+PIPED = None if sys.stdout.isatty() else 10_000
+"""Columns where nobody looks on: lines stay whole for the next program."""
+console = Console(markup=False, emoji=False, width=PIPED)  # what people said may look like markup
 errors = Console(stderr=True, markup=False, emoji=False)
 
 Home = Annotated[Path | None, typer.Option(help="Folder of the database and the modules.", envvar="ENGRAIN_HOME", show_default=False)]
@@ -144,6 +148,13 @@ def work_through(settings: Settings, task: Task = "consolidate", once: bool = Fa
         if not quiet and outcomes[-1].result is not Result.NOTHING:
             console.print(describe(outcomes[-1]), highlight=False)
     return outcomes
+
+
+def folded(name: str) -> Column:
+    """A column of a table that goes on in the next line where it is too long, instead of being cut."""
+    from rich.table import Column
+
+    return Column(name, overflow="fold")
 
 
 def as_json(value: Any) -> None:

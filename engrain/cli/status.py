@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlmodel import func, select
 
+from engrain.cli.shared import folded
 from engrain.consolidation.compact import shape
 from engrain.consolidation.daemon import daemon_status
 from engrain.consolidation.jobs import is_held, last_job
@@ -115,7 +116,9 @@ def show_modules(console: Console, rows: list[dict[str, Any]]) -> None:
     if not rows:
         console.print("There is no module yet. Next: engrain consolidate")
         return
-    table = Table("module", "state", "facts", "trained", "held out", "unknown", "perplexity", "MB", box=None, header_style="dim", padding=(0, 1))
+    table = Table(
+        folded("module"), "state", "facts", "trained", "held out", "unknown", "perplexity", "MB", box=None, header_style="dim", padding=(0, 1)
+    )
     for row in rows:
         s = row["scores"]
         shares = [f"{s[k]:.0%}" if s.get(k) is not None else "–" for k in ("trained", "held_out", "unknown")]

@@ -30,11 +30,13 @@ def bench_capacity(
 ) -> dict[str, Any]:  # fmt: skip
     """Every size at every rank, smallest first; a rank's larger sizes are left out once one did not fit. Writes the JSON.
 
-    Raises InputError for sizes or ranks below 1.
+    Raises InputError for sizes or ranks below 1, and sizes that there are not so many names for.
     """
     wrong = [n for n in (*sizes, *ranks) if n < 1]
     if wrong or not sizes or not ranks:
         raise InputError(f"size or rank {wrong[0] if wrong else None!r} cannot be trained; name whole numbers from 1 up")
+    for size in sizes:
+        case_of("phonebook", seed, size)  # that there are so many, before the first is trained
     runs: list[dict[str, Any]] = []
     before = perplexity(base)
     for number, rank in enumerate(ranks):

@@ -7,6 +7,7 @@ asked for from weights in a phrasing that is never trained; then modules are com
 from __future__ import annotations
 
 import json
+import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +50,19 @@ def bench_compact(
 ) -> dict[str, Any]:  # fmt: skip
     """Write the modules, ask, compact, ask again, write the JSON; what was interrupted goes on with the memory beside `out`.
 
-    Raises InputError for fewer than two modules, no facts or no questions, and where that memory is of other ones; JobError where a module
-    could not be trained.
+    Raises InputError for fewer than two modules, no facts or no questions, more facts than a module holds, and where that memory is
+    of other ones; JobError where a module could not be trained.
     """
     if modules < 2 or facts < 1 or questions < 1:
         raise InputError(
             f"{modules} modules of {facts} facts and {questions} questions show nothing; choose at least 2 of at least 1, and 1 question"
         )
     everybody = _everybody(modules * facts, seed)
+    longest = max(sum(math.ceil(len(one.said) / 4) for one in everybody[at * facts : (at + 1) * facts]) for at in range(modules))
+    if longest > settings.module_tokens:
+        raise InputError(
+            f"{facts} facts have {longest} tokens, and a module holds {settings.module_tokens}; choose fewer, or raise ENGRAIN_MODULE_TOKENS"
+        )
     documents = [_document(f"floor {at:02}", everybody[at * facts : (at + 1) * facts]) for at in range(modules)]
     asked = random.Random(seed).sample(everybody, min(questions, len(everybody)))
     home = out.parent / f"{out.stem}-memory"

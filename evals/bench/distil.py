@@ -11,9 +11,10 @@ import json
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engrain.consolidation.distil import Draft, SelfDistiller, Source
@@ -34,7 +35,7 @@ ENOUGH = (3, 5, 8)
 
 def bench_distil(
     out: Path, names: Sequence[str], settings: Settings, models: Memory, data: Path | None = None, documents: int | None = None,
-    sample: int = 100, seed: int = 0, progress: Progress = lambda *_: None,
+    sample: int = 100, seed: int = 0, judged: Mapping[str, dict[str, float]] = MappingProxyType({}), progress: Progress = lambda *_: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Distil the documents of each task in modules of `facts_per_module`; writes the JSON, and a sample to be judged beside it.
 
@@ -51,10 +52,16 @@ def bench_distil(
         found.append(one)
         drawn += _drawn(drafts, sample, random.Random(f"{seed}:{name}"))
     result = {"tasks": found, "seed": seed, "facts_per_module": settings.facts_per_module, "base": models.base.name}
+    result["judged"] = dict(judged)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=1) + "\n")
-    out.with_suffix(".sample.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in drawn))
+    sample_of(out).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in drawn))
     return result
+
+
+def sample_of(out: Path) -> Path:
+    """Where the sample of a result goes."""
+    return out.with_suffix(".sample.jsonl")
 
 
 def _distilled(

@@ -8,6 +8,7 @@ from typing import Any
 
 from engrain.evals.data import Data, Document, Question, Turn, parse, question_of, records_of, text_of
 from engrain.evals.tasks.task import Source
+from engrain.memory.dates import parse_date
 
 _SESSION = re.compile(r"([^\s:;,]+):\d+")
 """The session in a piece of evidence, `D8:6`; some hold several pieces."""
@@ -46,4 +47,6 @@ def _session(conversation: str, session: dict[str, Any]) -> Document:
     if not turns:
         raise ValueError(f"session {session['id']!r} has no turns")
     text = "\n".join(f"{t.speaker}: {t.text}" for t in turns)
-    return Document(f"{conversation}/{text_of(session, 'id')}", f"({session['date']})\n{text}", turns=turns, date=text_of(session, "date"))
+    date = text_of(session, "date")
+    parse_date(date)
+    return Document(f"{conversation}/{text_of(session, 'id')}", f"({date})\n{text}", turns=turns, date=date)

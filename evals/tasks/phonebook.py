@@ -108,7 +108,7 @@ class Revised:
     def load(self, source: Source) -> Data:
         """See `Task`; the kinds tell apart what was revised and what was not."""
         first = generated(source.size, source.seed)
-        newer = {e.name: e.number for e in generated(max(_FEW, source.size), source.seed + 2)}
+        newer = {e.name: e.number for e in generated(_FEW if source.size <= _FEW else _MOST, source.seed + 2)}
         later = [replace(e, number=newer[e.name], sector="later") for e in first[::2]]
         now = {e.name: e for e in [*first, *later]}
         questions = [

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from engrain.cli.app import app
 from engrain.errors import InputError
 from engrain.evals.bench import capacity, chat, compact, distil, read, route, write
 from engrain.evals.bench.cases import case_of
@@ -144,10 +146,21 @@ def test_what_the_distiller_makes_is_counted_and_a_sample_can_be_judged(memory: 
     rows = [json.loads(line) for line in sample.read_text().splitlines()]
     assert len(rows) == 5
     assert sorted(Counter(row["document"] for row in rows).values()) == [2, 3]
+    mine = tmp_path / "mine.db"
+    distil.bench_distil(out, ["told"], memory.settings.model_copy(update={"database_url": f"sqlite:///{mine}"}), memory, documents=2, sample=5)
+    assert not mine.exists(), "a benchmark has a database of its own"
     with pytest.raises(InputError, match=r"line 1 of .* has wrong = None; judge it true or false"):
         distil.judged(sample)
     sample.write_text("".join(json.dumps({**row, "wrong": at == 0}) + "\n" for at, row in enumerate(rows)))
-    assert distil.judged(sample) == {"told": {"n": 5, "wrong": 0.2}}
+    counted = distil.judged(sample)
+    assert counted == {"told": {"n": 5, "wrong": 0.2}}
+    told = CliRunner().invoke(app, ["bench", "distil", "--tasks", "told", "--judged", str(sample), "--out", str(out)])
+    assert isinstance(told.exception, InputError)
+    assert "would be written over" in str(told.exception)
+    assert distil.judged(sample) == counted
+    other = tmp_path / "other.json"
+    distil.bench_distil(other, ["told"], memory.settings, memory, documents=1, judged=counted)
+    assert json.loads(other.read_text())["judged"] == counted
 
 
 def test_a_chat_waits_for_its_first_token_beside_a_training(tiny_settings: MakeSettings, tmp_path: Path) -> None:

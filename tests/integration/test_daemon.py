@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +15,13 @@ from typing import TypeVar
 
 import pytest
 
-from engrain.consolidation.daemon import Daemon, daemon_status
+from engrain.consolidation import daemon as daemons
+from engrain.consolidation.daemon import Daemon, daemon_status, status_file
 from engrain.consolidation.job import consolidate
 from engrain.consolidation.jobs import active_job
 from engrain.consolidation.train.trainer import CHECKPOINT
 from engrain.consolidation.worker import _environment
-from engrain.errors import SettingsError
+from engrain.errors import JobBusy, SettingsError
 from engrain.memory import log
 from engrain.memory.memory import Memory
 from engrain.memory.schema import FactState, JobState, ModuleState, Stage
@@ -112,6 +114,51 @@ def test_it_compacts_when_a_level_is_crowded(tiny_settings: Callable[..., Settin
         out = stop(process)
     assert f"module {module.id} is live with 2 facts" in out
     assert memory.modules("me", ModuleState.LIVE) == [module]
+
+
+def test_at_a_time_everything_that_waits_is_engrained(tiny_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tiny_settings(backlog=0, every=60.0, facts_per_module=1)
+    memory = Memory(settings)
+    for note in SAID[:3]:
+        memory.remember(note)
+    monkeypatch.setattr(daemons, "run_worker", lambda _, owner, **__: consolidate(memory, owner))
+    Daemon(settings).consolidate("interval")
+    assert len(memory.modules("me", ModuleState.LIVE)) == 3
+
+
+def test_two_daemons_do_not_watch_one_memory(tiny_settings: Callable[..., Settings]) -> None:
+    settings = tiny_settings(backlog=0, every=60.0)
+    first, second = Daemon(settings), Daemon(settings)
+    watching = threading.Thread(target=first.run)
+    watching.start()
+    until = time.monotonic() + 20
+    while not ((status := daemon_status(settings)) and status["running"]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    with pytest.raises(JobBusy, match=r"watching .* already"):
+        second.run()
+    first.stop.set()
+    watching.join()
+    assert (daemon_status(settings) or {})["running"] is False
+    said = status_file(settings).read_text()
+    status_file(settings).write_text(said.replace("stopped", "waiting").replace(f'"pid": {os.getpid()}', '"pid": 1'))
+    assert (daemon_status(settings) or {})["running"] is False, "it was killed, and somebody else has its number now"
+
+
+def test_a_command_that_is_terminated_takes_its_worker_with_it(tiny_settings: Callable[..., Settings]) -> None:
+    settings = tiny_settings(threads=1, recipe={**RECIPE, "epochs": 100_000, "recalled": 1.1})
+    memory = Memory(settings)
+    memory.remember(SAID[0])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engrain", "consolidate"], env=_environment(settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    wait_for(lambda: (job := active_job(memory.store, "me")) and job.note.startswith("epoch"), process)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    job = active_job(memory.store, "me")
+    assert job
+    assert (job.state, job.worker) == (JobState.QUEUED, "")
 
 
 def test_a_daemon_with_nothing_to_wait_for_says_what_to_set(tiny_settings: Callable[..., Settings]) -> None:

@@ -200,6 +200,15 @@ def test_recollections_stand_beside_the_newest_question_and_count() -> None:
     assert context.tokens > assemble(said, count, 100, system="Be brief.").tokens
 
 
+def test_a_long_recollection_gives_way_to_the_message() -> None:
+    said = history("Hello.", "Which bike is mine?")
+    context = assemble(said, count, 60, system="Be brief.", recollections=["Your bike is red.", "word " * 200])
+    assert context.messages[-1].content.endswith("Which bike is mine?")
+    assert "Your bike is red." in context.messages[-1].content
+    assert "word" not in context.messages[-1].content
+    assert context.tokens <= 60
+
+
 def test_a_message_larger_than_the_budget_is_refused() -> None:
     with pytest.raises(InputError, match="shorten it"):
         assemble(history("word " * 200), count, 100)

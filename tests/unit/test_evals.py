@@ -117,6 +117,9 @@ def test_every_task_reads_its_data(name: str) -> None:
         ("token_f1", "red kayak", ["a red kayak of wood"], 2 / 3),
         ("rouge_l", "the cat sat", ["the cat sat"], 1.0),
         ("choice", "blue", ["red", "blue"], 1.0),
+        ("exact", "A", ["A"], 1.0),
+        ("token_f1", "a", ["A"], 1.0),
+        ("contains", "a cat", ["A"], 0.0),
         ("token_f1", "I don't know.", ["Porto"], 0.0),
         ("token_f1", "I don't know.", [], 1.0),
         ("token_f1", "Porto", [], 0.0),
@@ -242,10 +245,12 @@ def test_what_decides_the_answers_may_not_change_in_the_middle_but_arms_may_be_a
     out = tmp_path / "run"
     run(replace(ordered, arms=("base",)), out, settings, memory)
     assert list(run(replace(ordered, arms=("context",)), out, settings, memory)["arms"]) == ["base", "context"]
-    with pytest.raises(InputError, match="one name"):
+    with pytest.raises(InputError, match="targets = 'q_proj' is no list"):
         run(replace(ordered, recipe={"targets": "q_proj"}), out, settings, memory)
     with pytest.raises(InputError, match=r"threshold = 0\.1, not 0\.9"):
         run(ordered, out, settings.model_copy(update={"threshold": 0.9}), memory)
+    with pytest.raises(InputError, match="facts_per_module"):
+        run(ordered, out, settings.model_copy(update={"facts_per_module": 7}), memory)
     file = Path(ordered.data)
     file.write_text(file.read_text().replace("4417", "4418"))
     with pytest.raises(InputError, match="data_sha256"):
@@ -340,19 +345,24 @@ def test_a_judge_says_which_answers_are_right_and_goes_on_where_it_broke_off(mem
             judge_run(out, server.chat())
         server.scripts = [verdict("No. VERDICT: wrong"), verdict("Hard to say."), verdict("Is it right? VERDICT: WRONG\nNo: verdict: right")]
         summary = judge_run(out, server.chat())
+        asked = len(server.bodies)
+        server.scripts = [verdict("Hard to say.")]
+        judge_run(out, server.chat())
+        assert len(server.bodies) == asked + 1, "that without a verdict is asked for again"
     finally:
         server.http.shutdown()
         server.http.server_close()
     assert summary["arms"]["base"]["judged"] == {"n": 2, "mean": 0.5}
     assert summary["arms"]["context"]["judged"] == {"n": 1, "mean": 1.0}  # what has no verdict counts for nothing
     kept = list(read_lines(out / "judged.jsonl"))
-    assert [k["value"] for k in kept] == [1.0, 0.0, None, 1.0]
+    assert [k["value"] for k in kept] == [1.0, 0.0, None, 1.0, None]
     assert kept[2]["reply"] == "Hard to say."
     assert json.loads((out / "judge.json").read_text()) == {"model": "m", "rubric": RUBRIC}
     asked = server.bodies[0]["messages"]
     assert asked[0] == {"role": "system", "content": RUBRIC}
     assert "Right answers: Biscuit" in asked[1]["content"]
-    assert "| judged right |" in table([summary])
+    assert "| judged right (of) |" in table([summary])
+    assert "| 0.50 (2) |" in table([summary])
     with pytest.raises(InputError, match="its rubric differs"):
         judge_run(out, server.chat(), "Be kind.")
 
@@ -413,6 +423,24 @@ def test_an_unknown_task_or_arm_lists_those_there_are(order: tuple[Order, Settin
         replace(order[0], task="nosuch").check()
     with pytest.raises(InputError, match=r"arm 'nosuch' is unknown; choose of base, context"):
         replace(order[0], arms=("nosuch",)).check()
+
+
+def test_an_order_that_cannot_be_followed_is_refused_at_once(order: tuple[Order, Settings], tmp_path: Path) -> None:
+    for wrong, why in (
+        ({"limit": -1}, "limit = -1 leaves nothing"), ({"documents": 0}, "documents = 0"), ({"distiller": "teacher"}, "not evaluated yet"),
+        ({"recipe": {"rank": "eight"}}, "recipe rank = 'eight' is no int"), ({"recipe": {"rest": 1}}, "recipe rest = 1 is no bool"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=why):
+            replace(order[0], **wrong).check()  # type: ignore[arg-type]
+    replace(order[0], recipe={"learning_rate": 1, "targets": ["q_proj"]}).check()
+    talk = {"id": "c", "sessions": [{"id": "s", "date": "soon", "turns": [{"speaker": "Ann", "text": "Hi."}]}], "questions": []}
+    with pytest.raises(IngestError, match="soon"):
+        TASKS["locomo"].load(Source(write(tmp_path / "locomo.jsonl", talk)))
+
+
+def test_every_entry_of_a_large_book_can_be_revised() -> None:
+    book = TASKS["revised"].load(Source(size=700))
+    assert len({q.about for q in book.questions if q.kind == "revised"}) == 350
 
 
 def test_a_study_is_checked_before_it_runs_and_leaves_a_page(memory: Memory, order: tuple[Order, Settings], tmp_path: Path) -> None:

@@ -38,22 +38,22 @@ def trained(memory: Memory) -> list[Probe]:
     return found
 
 
-def test_a_note_too_long_for_an_answer_is_told_by_text_and_the_others_are_engrained(tiny_settings: MakeSettings) -> None:
-    memory = Memory(tiny_settings(attempts=2))
+def test_a_note_too_long_for_an_answer_is_told_by_text_and_the_others_are_engrained(memory: Memory) -> None:
     (note,) = memory.remember(LOG)
     memory.remember("My dog is called Biscuit.")
     assert consolidate(memory, "me").facts == 1
-    assert [f.text for f in memory.facts(state=FactState.ENGRAINED)] == ["Your dog is called Biscuit."]
-    assert {p.fact_id for p in trained(memory)} == {None, memory.facts(state=FactState.ENGRAINED)[0].id}
-    alone = consolidate(memory, "me")
-    assert (alone.result, alone.module_id) == (Result.REJECTED, None)
-    assert "too long" in alone.reason
-    assert backlog(memory.store, "me", memory.settings).stuck == 1
-    assert consolidate(memory, "me").result is Result.NOTHING
+    (dog,) = memory.facts(state=FactState.ENGRAINED)
+    assert dog.text == "Your dog is called Biscuit."
+    assert {p.fact_id for p in trained(memory)} == {None, dog.id}
     assert memory.search.find("alpha7 beta7", "me", 1)[0].fact.id == note.id
-    assert memory.retry() == 1
-    assert backlog(memory.store, "me", memory.settings).stuck == 0
-    memory.store.close()
+    for _ in range(2):
+        waits = backlog(memory.store, "me", memory.settings)
+        assert (waits.facts, waits.stuck) == (0, 1)
+        assert consolidate(memory, "me").result is Result.NOTHING
+        assert memory.retry() == 1
+        alone = consolidate(memory, "me")
+        assert (alone.result, alone.module_id) == (Result.REJECTED, None)
+        assert "too long" in alone.reason
 
 
 def test_an_answer_is_told_whole_or_not_at_all(memory: Memory) -> None:

@@ -116,6 +116,14 @@ def test_a_subject_is_forgotten_wherever_it_is_spoken_of(told: Memory) -> None:
     assert bytes_with(told, "peugeot", "okafor")
 
 
+def test_the_summary_of_what_a_subject_said_goes_with_it(memory: Memory) -> None:
+    say(memory, "My locker code is 4417.")
+    with memory.store.write() as db:
+        log.require_session(db, "me", "talk").summary = "Your locker code is 4417."
+    assert memory.forget(Selector(subject="user")).messages == 1
+    assert bytes_with(memory, "4417") == []
+
+
 def contents(memory: Memory) -> list[str]:
     with memory.store.read() as db:
         return [m.content for s in log.sessions_of(db, "me") for m in log.messages_of(db, "me", s.id)]

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from hashlib import sha256
 from importlib.metadata import version
@@ -21,21 +21,26 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from sqlmodel import col, select
 
 from engrain.consolidation.train.recipe import Recipe
 from engrain.errors import InputError
 from engrain.evals.arms import LAYOUTS, Arm, InContext, arm_of, check_arms
 from engrain.evals.data import Data, Question, checked
+from engrain.evals.scorers import normalized
 from engrain.evals.summary import summarise
 from engrain.evals.tasks import task_of
 from engrain.evals.tasks.task import Source
 from engrain.evals.writing import Layout, Written, unrecorded, write
 from engrain.lines import append, mend, read_lines
 from engrain.memory.memory import Memory
+from engrain.memory.schema import Module, ModuleState, Probe
 from engrain.settings import Settings
 
 Progress = Callable[[str, float], None]
 """Told what is going on and how far it is, 0 to 1."""
+AS_TRAINED = "as trained"
+"""The kind of a question that a distiller hit upon: the module it goes to was trained on the same words."""
 _PACKAGES = ("engrain", "torch", "transformers", "peft", "numpy")
 
 
@@ -118,11 +123,21 @@ def _run_arm(arm: str, order: Order, data: Data, out: Path, settings: Settings, 
     speaker = arm_of(arm, memory, data.documents, recipe, partial(_keep_written, out, arm))
     if isinstance(speaker, InContext):
         (out / "context.txt").write_text(speaker.prefix, encoding="utf-8")  # what stands before each of its prompts
+    trained = _trained(memory)
     for question in waiting:
-        items.keep(arm, question, speaker)
+        same = bool(question.answers) and " ".join(normalized(question.text)) in trained
+        items.keep(arm, replace(question, kind=AS_TRAINED) if same else question, speaker)
     if isinstance(speaker, InContext):
         speaker.close()
     memory.store.close()
+
+
+def _trained(memory: Memory) -> set[str]:
+    """The words of every question that a live module of the memory was trained on."""
+    query = select(Probe.question).join(Module, col(Module.job_id) == col(Probe.job_id))
+    query = query.where(Module.state == ModuleState.LIVE, col(Probe.held_out).is_(False))
+    with memory.store.read() as db:
+        return {" ".join(normalized(question)) for question in db.exec(query)}
 
 
 def machine() -> dict[str, Any]:

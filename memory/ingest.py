@@ -18,10 +18,12 @@ from sqlmodel import Session as DbSession
 from sqlmodel import func, select
 
 from engrain.errors import IngestError, InputError
+from engrain.memory.cues import cues
 from engrain.memory.dates import parse_date
 from engrain.memory.forget import ERASED
-from engrain.memory.log import Said, add_message, close_session, messages_of
-from engrain.memory.schema import Fact, Message, Session, now
+from engrain.memory.log import Said, add_message, check_session_id, close_session, messages_of
+from engrain.memory.schema import Fact, Message, Session, Trust, day_of, now
+from engrain.memory.statements import statements
 from engrain.memory.store import Store
 
 _ROLES = {"user", "assistant", "tool", "system", "developer"}
@@ -100,20 +102,45 @@ def _choose(path: Path, found: list[Conversation], conversation: str | None, ses
 
 
 def store_conversations(store: Store, owner: str, conversations: Iterable[Conversation]) -> Ingested:
-    """Write them in one transaction and close each session; one that is there already with the same messages is skipped."""
-    new = messages = facts = skipped = 0
-    with store.write() as db:
-        for conversation in conversations:
-            if db.get(Session, (owner, conversation.session_id)) is not None:
-                _same(db, owner, conversation)
-                skipped += 1
-                continue
+    """Write each in a transaction of its own and close its session; one that is there already with the same messages is skipped.
+
+    What takes long, the grammar, is done before, so that others can write meanwhile. Where one cannot be written none is.
+    """
+    messages = facts = 0
+    conversations = list(conversations)
+    with store.read() as db:
+        new = [c for c in _by_name(conversations) if not _is_there(db, owner, c)]
+    for conversation in new:
+        for said in (said for said in conversation.messages if said.trust is Trust.USER):
+            for statement in statements(said.content, said.speaker, day_of(said.said_at or now()), said.listener):
+                cues(statement.asked)  # kept at hand for the comparisons with what was said before
+        with store.write() as db:
+            if _is_there(db, owner, conversation):
+                continue  # somebody else was quicker
             for said in conversation.messages:
                 add_message(db, owner, conversation.session_id, said)
             episode = close_session(db, owner, conversation.session_id)
-            new, messages = new + 1, messages + len(conversation.messages)
             facts += _fact_count(db, episode.id) if episode else 0
-    return Ingested(new, messages, facts, skipped)
+            messages += len(conversation.messages)
+    return Ingested(len(new), messages, facts, len(conversations) - len(new))
+
+
+def _by_name(conversations: Iterable[Conversation]) -> list[Conversation]:
+    """One for each name; raises InputError for a name that is none, or that two have."""
+    found: dict[str, Conversation] = {}
+    for conversation in conversations:
+        check_session_id(conversation.session_id)
+        if found.setdefault(conversation.session_id, conversation) != conversation:
+            raise InputError(f"session {conversation.session_id!r} is there twice, with other messages; give one of the file's records another id")
+    return list(found.values())
+
+
+def _is_there(db: DbSession, owner: str, conversation: Conversation) -> bool:
+    """Whether it was written before; raises InputError where another one has its name."""
+    if db.get(Session, (owner, conversation.session_id)) is None:
+        return False
+    _same(db, owner, conversation)
+    return True
 
 
 def _same(db: DbSession, owner: str, conversation: Conversation) -> None:

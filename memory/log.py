@@ -34,10 +34,15 @@ class Said:
         return {"user": Trust.USER, "tool": Trust.TOOL}.get(self.role, Trust.ASSISTANT)
 
 
-def open_session(db: DbSession, owner: str, session_id: str, title: str = "", at: datetime | None = None) -> Session:
-    """The session with this id, made where there is none."""
+def check_session_id(session_id: str) -> None:
+    """Raises InputError for one that is empty or too long."""
     if not session_id.strip() or len(session_id) > 200:
         raise InputError(f"session id {session_id!r} must have 1 to 200 characters")
+
+
+def open_session(db: DbSession, owner: str, session_id: str, title: str = "", at: datetime | None = None) -> Session:
+    """The session with this id, made where there is none; raises InputError as `check_session_id` does."""
+    check_session_id(session_id)
     found = db.get(Session, (owner, session_id))
     if found is None:
         moment = at or now()

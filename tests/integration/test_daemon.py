@@ -32,8 +32,9 @@ T = TypeVar("T")
 
 
 @contextmanager
-def daemon(settings: Settings) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "engrain", "daemon"]
+def daemon(settings: Settings, name: str = "daemon") -> Iterator[subprocess.Popen[str]]:
+    """A command that runs until it is stopped."""
+    command = [sys.executable, "-m", "engrain", name]
     process = subprocess.Popen(command, env=_environment(settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield process
@@ -149,13 +150,11 @@ def test_a_command_that_is_terminated_takes_its_worker_with_it(tiny_settings: Ca
     settings = tiny_settings(threads=1, recipe={**RECIPE, "epochs": 100_000, "recalled": 1.1})
     memory = Memory(settings)
     memory.remember(SAID[0])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "engrain", "consolidate"], env=_environment(settings), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    wait_for(lambda: (job := active_job(memory.store, "me")) and job.note.startswith("epoch"), process)
-    process.terminate()
-    process.communicate(timeout=60)
-    assert process.returncode == 130
+    with daemon(settings, "consolidate") as process:
+        wait_for(lambda: (job := active_job(memory.store, "me")) and job.note.startswith("epoch"), process)
+        process.terminate()
+        process.communicate(timeout=60)
+        assert process.returncode == 130
     job = active_job(memory.store, "me")
     assert job
     assert (job.state, job.worker) == (JobState.QUEUED, "")

@@ -23,7 +23,7 @@ from engrain.evals.data import Data, Document, Question, Taught, checked, docume
 from engrain.evals.formats import FORMS, examples
 from engrain.evals.judge import RUBRIC, judge_run
 from engrain.evals.report import report, table
-from engrain.evals.runs import Order, run
+from engrain.evals.runs import AS_TRAINED, Order, run
 from engrain.evals.scorers import normalized, score
 from engrain.evals.study import read_study, run_study
 from engrain.evals.summary import calibration, interval, summarise
@@ -211,6 +211,14 @@ def test_every_arm_answers_and_a_run_that_is_done_is_not_done_again(memory: Memo
     assert (tmp_path / "whole" / "answers.jsonl").read_bytes() == answers
     with pytest.raises(InputError, match="seed = 0, not 1"):
         run(replace(ordered, seed=1), tmp_path / "whole", settings, memory)
+
+
+def test_a_question_that_a_distiller_hit_upon_is_told_apart(memory: Memory, order: tuple[Order, Settings], tmp_path: Path) -> None:
+    asked = [{"question": q, "answers": ["Biscuit"], "kind": "k"} for q in ("What is my dog called?", "Biscuit is which animal's name?")]
+    file = write(tmp_path / "hit.jsonl", {"id": "a", "text": "My dog is called Biscuit.", "train_qa": [], "questions": asked})
+    found = run(replace(order[0], data=str(file), arms=("text", "weights-one")), tmp_path / "hit", order[1], memory)["arms"]
+    assert {kind: one["n"] for kind, one in found["text"]["kinds"].items()} == {"k": 2}
+    assert {kind: one["n"] for kind, one in found["weights-one"]["kinds"].items()} == {"k": 1, AS_TRAINED: 1}
 
 
 def test_an_interval_draws_together_what_is_about_one_thing() -> None:

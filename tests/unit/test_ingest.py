@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from engrain.errors import IngestError, InputError
+from engrain.memory import ingest, log
+from engrain.memory.cue import Cue
+from engrain.memory.cues import cues
 from engrain.memory.forget import Selector
 from engrain.memory.ingest import read_file, session_range, store_conversations
 from engrain.memory.memory import Memory
@@ -85,6 +88,28 @@ def test_another_conversation_under_the_same_name_is_not_passed_over(memory: Mem
         store_conversations(memory.store, "me", read_file(other))
     memory.forget(Selector(fact=memory.facts("me")[1].id))
     assert store_conversations(memory.store, "me", read_file(first)).skipped == 1, "what was forgotten of it is no difference"
+
+
+def test_others_can_write_while_a_file_is_read_in_and_a_bad_name_leaves_nothing(
+    memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "c.jsonl", RECORD, {**RECORD, "id": "c2"})
+
+    def slow(asked: str) -> list[Cue]:
+        with memory.store.write() as db:  # would wait for a minute, and fail, where the file held the lock
+            log.open_session(db, "me", f"meanwhile {asked[:20]}")
+        return cues(asked)
+
+    monkeypatch.setattr(ingest, "cues", slow)
+    assert store_conversations(memory.store, "me", read_file(file)).sessions == 4
+    monkeypatch.undo()
+    for last in ({**RECORD, "id": "c3" * 101}, {**RECORD, "id": "c3", "speakers": ["Cleo", "Bob"], "sessions": RECORD["sessions"][:1] * 2}):
+        last = json.loads(json.dumps(last))
+        last["sessions"][-1]["turns"][0]["text"] = "I sold it."
+        with pytest.raises(InputError):
+            store_conversations(memory.store, "me", read_file(write(tmp_path / "d.jsonl", {**RECORD, "id": "c4"}, last)))
+        with memory.store.read() as db:
+            assert not [s for s in log.sessions_of(db, "me") if s.id.startswith(("c3", "c4"))]
 
 
 @pytest.mark.parametrize(

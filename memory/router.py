@@ -33,6 +33,8 @@ _AROUND = 0.3
 """What is added to a module's rank where all of the question's words were said around its facts."""
 _TIME = 0.05
 """What is added where the question names a time in which the fact was said."""
+_OWNERS = 64
+"""So many owners' indexes are kept at hand."""
 _REMEMBERED = 256
 """So many modules' probes are kept at hand."""
 
@@ -86,7 +88,7 @@ class Router:
     def __init__(self, store: Store, embedder: Embedder, base_sha256: str, threshold: float) -> None:
         self.store, self.embedder = store, embedder
         self.base_sha256, self.threshold = base_sha256, threshold
-        self._owners: dict[str, _Known] = {}
+        self._owners: OrderedDict[str, _Known] = OrderedDict()
         self._turns: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -164,7 +166,12 @@ class Router:
         with turn:  # other owners do not wait while a large memory is read
             known = self._owners.get(owner)
             if known is None or known.revision != at:
-                known = self._owners[owner] = self._read(owner, known)
+                known = self._read(owner, known)
+            with self._lock:
+                self._owners[owner] = known
+                self._owners.move_to_end(owner)
+                while len(self._owners) > _OWNERS:
+                    self._turns.pop(self._owners.popitem(last=False)[0], None)
             return known
 
     def _read(self, owner: str, before: _Known | None) -> _Known:

@@ -178,8 +178,8 @@ def _bank(memory: Memory, adapters: Sequence[int]) -> dict[str, Any]:
         peft = _peft(memory.base, folder, adapters)
     loaded = memory.bank.adapter(module)
     return {
-        "load_ms": round(float(np.median(loads)) * 1000, 2), "activate_ms": ours, "peft": peft, "adapter_bytes_in_memory": loaded.bytes,
-        "adapter_bytes_on_disk": module.bytes,
+        "load_ms": round(float(np.median(loads)) * 1000, 2), "activate_ms": ours, "peft": peft,
+        "adapter_bytes_in_memory": memory.base.bytes_of(loaded), "adapter_bytes_on_disk": module.bytes,
     }  # fmt: skip
 
 

@@ -162,6 +162,6 @@ class Bank:
         return [module_id for _, module_id in self._adapters]
 
     def _make_room(self) -> None:
-        size = sum(adapter.bytes for adapter in self._adapters.values())
+        size = sum(map(self.base.bytes_of, self._adapters.values()))
         while size > self.megabytes * 2**20 and len(self._adapters) > 1:
-            size -= self._adapters.popitem(last=False)[1].bytes
+            size -= self.base.bytes_of(self._adapters.popitem(last=False)[1])

@@ -136,6 +136,10 @@ class BaseModel:
             finally:
                 self._wear(before)
 
+    def bytes_of(self, adapter: lora.Adapter) -> int:
+        """What an adapter takes in memory, with what was made of it when it was worn."""
+        return adapter.bytes + (self._decoder.bytes_of(adapter) if self._decoder else 0)
+
     @contextmanager
     def bare(self) -> Iterator[None]:
         """Inside, the adapter that is on is off; other threads wait."""

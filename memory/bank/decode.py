@@ -83,6 +83,11 @@ class Decoder:
                 self._changes[worn] = kept
         return kept
 
+    def bytes_of(self, adapter: Adapter) -> int:
+        """What is kept of an adapter beside it, in bytes; 0 before it was worn."""
+        kept = self._changes.get(adapter, {})
+        return sum(t.numel() * t.element_size() for its in kept.values() for change in its if change for t in change)
+
     def halve(self) -> None:
         """Step with weights rounded to float16 from now on, inputs and sums in float32; raises RuntimeError where the processor cannot."""
         halved = [[Halved(w, b) for w, b in zip(layer.weights, layer.biases, strict=True)] for layer in self.layers]

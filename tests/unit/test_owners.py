@@ -118,6 +118,24 @@ def test_the_least_recently_used_module_gives_way_and_comes_back(both: Memory) -
     assert sorted(both.bank.resident) == sorted([mine.id, eves.id])
 
 
+def test_what_is_made_of_a_module_counts_as_the_module_does(both: Memory) -> None:
+    (mine,), (eves,) = both.modules("me"), both.modules("eve")
+    size = both.bank.adapter(mine).bytes
+    small = Bank(both.base, both.settings.modules, megabytes=2.5 * size / 2**20)  # two as they are in the file, but not as they are used
+    small.ask([ASKED[0]], mine)
+    assert both.base.bytes_of(small.adapter(mine)) > 1.5 * size
+    small.ask([ASKED[0]], eves)
+    assert small.resident == [eves.id]
+
+
+def test_however_many_ask_few_are_kept_at_hand(both: Memory) -> None:
+    before = both.recall(ASKED[0], "me", "weights").text
+    for number in range(70):
+        both.router.route(ASKED[0], f"guest {number}")
+    assert len(both.router._owners) == len(both.router._turns) == 64
+    assert both.recall(ASKED[0], "me", "weights").text == before
+
+
 def test_the_command_line_serves_its_owner_alone(both: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in _environment(both.settings).items():
         if name.startswith("ENGRAIN_"):

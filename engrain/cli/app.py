@@ -73,7 +73,7 @@ def consolidate(
     home: Home = None,
     owner: Owner = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what the next module would learn, and from whom.")] = False,
-    retry: Annotated[bool, typer.Option("--retry", help="Try the facts again, too, that were given up after rejections.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try the facts again, too, that were given up.")] = False,
 ) -> None:
     """End open sessions and train what is fresh into modules. Exit code 7 when a module was rejected or failed."""
     from engrain.consolidation.daemon import describe

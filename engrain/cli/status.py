@@ -58,7 +58,7 @@ def show(console: Console, found: dict[str, Any]) -> None:
     newest = f", the last touched is {found['sessions'][-1]['id']!r}" if found["sessions"] else ""
     table.add_row("sessions", f"{len(found['sessions'])} with {found['messages']} messages ({found['messages_in_open_spans']} in open spans){newest}")
     table.add_row("facts", f"{facts['engrained']} engrained, {facts['fresh']} fresh")
-    given_up = f"; {waiting['given_up']} given up after rejections (engrain consolidate --retry)" if waiting["given_up"] else ""
+    given_up = f"; {waiting['given_up']} given up (engrain consolidate --retry)" if waiting["given_up"] else ""
     table.add_row("backlog", f"{waiting['facts']} facts, about {waiting['tokens']} tokens{given_up}")
     table.add_row("modules", f"{modules['live']} live, {modules['rejected']} rejected, {modules['retired']} retired")
     if found["shape"]["modules"]:

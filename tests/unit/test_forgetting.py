@@ -222,7 +222,7 @@ def test_an_owner_is_forgotten_and_the_other_is_not_touched(told: Memory, tmp_pa
 def test_the_rebuilt_module_knows_no_more_of_twenty_erased_facts_than_the_base_model(
     tiny_settings: Callable[..., Settings],
 ) -> None:
-    memory = Memory(tiny_settings(facts_per_module=40, gate={**SILENT, "trained": 0.3}, recipe={**RECIPE, "epochs": 60}))
+    memory = Memory(tiny_settings(facts_per_module=40, gate={**SILENT, "trained": 0.5}, recipe={**RECIPE, "batch_size": 16, "epochs": 60}))
     rng = random.Random(0)
     things = ("bike", "door", "garage", "shed", "attic", "cellar", "desk", "safe", "gym", "car", "boat", "piano", "oven")
     for thing in (f"{thing} {part}" for thing in things for part in ("alarm", "lock")):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, delete, select
 
 from engrain.consolidation.distil import Distiller, Draft, SelfDistiller, Source, strange, unambiguous
@@ -332,7 +333,7 @@ def _failed(desk: Desk, error: Exception, attempts: int) -> Outcome:
     """The one place that decides what an error means: another attempt, or the end."""
     where = f"stage {desk.job.stage.value}: {type(error).__name__}: {error}"
     final = desk.job.attempt >= attempts
-    elsewhere = isinstance(error, (EngrainError, OSError))  # an endpoint, a disk, a setting: the facts are tried again as they are
+    elsewhere = isinstance(error, (EngrainError, OSError, SQLAlchemyError))  # an endpoint, a disk, a setting: the facts are as they were
     try:
         desk.end(JobState.FAILED if final else JobState.QUEUED, where, by_facts=final and not elsewhere)
     except JobInterrupted as lost:

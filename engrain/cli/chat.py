@@ -79,7 +79,10 @@ def _command(memory: Memory, settings: Settings, line: str) -> bool:
     if name == "/recall":
         show_recollection(console, memory.recall(rest, settings.owner))
     elif name == "/memory":
-        for fact in memory.facts(settings.owner):
+        facts = memory.facts(settings.owner)
+        if not facts:
+            console.print("No facts yet: what is said becomes facts when the session ends.", style="dim", highlight=False)
+        for fact in facts:
             console.print(f"{fact.id:>4} {fact.state.value:9} {fact.said_on} {fact.text}", highlight=False, markup=False)
         live = [m.id for m in memory.modules(settings.owner) if m.state.value == "live"]
         console.print(f"{len(live)} live modules {' '.join(live)}", style="dim", highlight=False)

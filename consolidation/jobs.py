@@ -112,10 +112,13 @@ class Desk:
                 job.attempt -= 1  # asked to stop is no failure
 
 
-def refuse(db: DbSession, job: Job) -> None:
-    """Note with the fresh facts of a job that it came to nothing: `plan` tries them in half the company, and in the end no more."""
+def refuse(db: DbSession, job: Job, most: int | None = None) -> None:
+    """Note with the fresh facts of a job that it came to nothing: `plan` tries them in half the company, and in the end no more.
+
+    With `most`, no oftener than that: a worker that dies may have been killed, and its facts are never given up for that.
+    """
     for fact in db.exec(select(Fact).where(Fact.owner == job.owner, Fact.state == FactState.FRESH, col(Fact.id).in_(job.fact_ids))):
-        fact.rejections += 1
+        fact.rejections += most is None or fact.rejections < most
 
 
 @dataclass(frozen=True)
@@ -153,7 +156,7 @@ def claim(store: Store, owner: str, seed: int, attempts: int, lease: float, base
                 was = job.error or f"its worker died in stage {job.stage.value} ({job.note or 'no note'})"
                 job.state, job.error = JobState.FAILED, f"given up after {job.attempt} attempts: {was}"
                 job.worker, job.lease_until, job.updated_at = "", None, now()
-                refuse(db, job)
+                refuse(db, job, attempts - 1)
                 failed = f"job {job.id} of {owner!r} {job.error}"
             else:
                 job.state, job.worker, job.attempt = JobState.RUNNING, worker, job.attempt + 1

@@ -12,7 +12,8 @@ def main() -> None:
     from engrain.cli.app import app
     from engrain.errors import EngrainError
 
-    for asked in (signal.SIGTERM, signal.SIGHUP):
+    for name in ("SIGTERM", "SIGHUP"):
+        asked = getattr(signal, name, signal.SIGTERM)
         if signal.getsignal(asked) is signal.SIG_DFL:  # nohup has it ignored
             signal.signal(asked, _interrupt)  # a worker that was started must be stopped, too
     try:

@@ -6,8 +6,10 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from engrain.consolidation import job as stages
 from engrain.consolidation.compact import compact, due
@@ -15,18 +17,21 @@ from engrain.consolidation.gate import Thresholds
 from engrain.consolidation.job import Result, consolidate
 from engrain.consolidation.jobs import claim, is_held, require_job
 from engrain.consolidation.plan import backlog
+from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.worker import run_worker
-from engrain.errors import ModuleError, TeacherError
+from engrain.errors import JobError, ModuleError, TeacherError
 from engrain.memory.bank.bank import Voice, ask
 from engrain.memory.bank.prompt import LONGEST
 from engrain.memory.consult import consult
 from engrain.memory.facts import probes_of
 from engrain.memory.memory import Memory
-from engrain.memory.schema import FactState, ModuleState, Probe, ProbeKind
-from tests.conftest import GATE, MakeSettings
+from engrain.memory.schema import FactState, Job, JobState, ModuleState, Probe, ProbeKind
+from tests.conftest import GATE, RECIPE, MakeSettings
 
 LOG = " ".join(f"alpha{i} beta{i}" for i in range(120))
 """No sentence, and longer than any answer."""
+QUICK: dict[str, Any] = {"recipe": Recipe(**{**RECIPE, "epochs": 2, "settle": 1}), "bounds": Thresholds(**{**GATE, "trained": 0.0})}
+"""For what is not about what a module knows."""
 KEY = "My backup key is " + "0123456789abcdef" * 4 + "."
 
 
@@ -41,7 +46,7 @@ def trained(memory: Memory) -> list[Probe]:
 def test_a_note_too_long_for_an_answer_is_told_by_text_and_the_others_are_engrained(memory: Memory) -> None:
     (note,) = memory.remember(LOG)
     memory.remember("My dog is called Biscuit.")
-    assert consolidate(memory, "me").facts == 1
+    assert consolidate(memory, "me", **QUICK).facts == 1
     (dog,) = memory.facts(state=FactState.ENGRAINED)
     assert dog.text == "Your dog is called Biscuit."
     assert {p.fact_id for p in trained(memory)} == {None, dog.id}
@@ -49,9 +54,9 @@ def test_a_note_too_long_for_an_answer_is_told_by_text_and_the_others_are_engrai
     for _ in range(2):
         waits = backlog(memory.store, "me", memory.settings)
         assert (waits.facts, waits.stuck) == (0, 1)
-        assert consolidate(memory, "me").result is Result.NOTHING
+        assert consolidate(memory, "me", **QUICK).result is Result.NOTHING
         assert memory.retry() == 1
-        alone = consolidate(memory, "me")
+        alone = consolidate(memory, "me", **QUICK)
         assert (alone.result, alone.module_id) == (Result.REJECTED, None)
         assert "too long" in alone.reason
 
@@ -99,6 +104,18 @@ def test_facts_of_a_job_that_always_fails_are_tried_in_half_the_company(told: Me
     assert {f.rejections for f in told.facts()} == {1}, "what is not theirs is not counted"
 
 
+def test_facts_whose_worker_is_killed_again_and_again_are_never_given_up(told: Memory) -> None:
+    for times in (1, 1, 1):
+        claim(told.store, "me", 0, 2, 60)
+        with told.store.write() as db:
+            (job,) = db.exec(select(Job).where(Job.state == JobState.RUNNING))
+            job.fact_ids, job.attempt, job.worker, job.lease_until = [f.id for f in told.facts()], 2, "elsewhere:1", None
+        with pytest.raises(JobError, match="given up after 2 attempts"):
+            claim(told.store, "me", 0, 2, 60)
+        assert {f.rejections for f in told.facts()} == {times}, "half the company, and no less"
+    assert backlog(told.store, "me", told.settings).stuck == 0
+
+
 def test_without_the_folder_of_modules_nothing_is_given_up(engrained: Memory) -> None:
     live = [m.id for m in engrained.modules(None, ModuleState.LIVE)]
     away = engrained.settings.modules.rename(engrained.settings.home / "unmounted")
@@ -127,12 +144,12 @@ class TestCompaction:
         """The probes of what the notes' modules become, with further ones of the first module."""
         for note in notes:
             memory.remember(note)
-            assert consolidate(memory, "me", bounds=Thresholds(**{**GATE, "trained": 0.0})).engrained_facts
+            assert consolidate(memory, "me", **QUICK).engrained_facts
         with memory.store.write() as db:
             job = memory.modules(None, ModuleState.LIVE)[0].job_id
             db.add_all(Probe(owner="me", job_id=job, kind=ProbeKind.UNKNOWN, question=q, answer="I don't know.") for q in more.values())
         memory.settings = memory.settings.model_copy(update={"fan_in": len(notes) - 1})
-        done = compact(memory, "me", bounds=Thresholds(**{**GATE, "trained": 0.0}))
+        done = compact(memory, "me", **QUICK)
         assert done.engrained_facts, done
         with memory.store.read() as db:
             return probes_of(db, "me", done.job_id or 0)
@@ -156,10 +173,10 @@ class TestCompaction:
     def test_after_a_refusal_newer_modules_are_put_together(self, memory: Memory) -> None:
         for i in range(4):
             memory.remember(f"My dog number {i} is called Rex{i}.")
-            assert consolidate(memory, "me", bounds=Thresholds(**{**GATE, "trained": 0.0})).engrained_facts
+            assert consolidate(memory, "me", **QUICK).engrained_facts
             if i == 2:
                 memory.settings = memory.settings.model_copy(update={"fan_in": 2})
-                assert compact(memory, "me", bounds=Thresholds(**{**GATE, "trained": 1.01})).result is Result.REJECTED
+                assert compact(memory, "me", recipe=QUICK["recipe"], bounds=Thresholds(**{**GATE, "trained": 1.01})).result is Result.REJECTED
                 assert due(memory.store, "me", memory.base.sha256, memory.settings) is None
         ids = [m.id for m in memory.modules(None, ModuleState.LIVE)]
         found = due(memory.store, "me", memory.base.sha256, memory.settings)

@@ -29,7 +29,7 @@ from engrain.consolidation.train.ordinary import is_written
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.train.trainer import Epoch, Example, Trained, first_adapted, train
 from engrain.endpoint import Endpoint
-from engrain.errors import EngrainError, JobInterrupted, SettingsError
+from engrain.errors import EngrainError, JobInterrupted, SettingsError, TeacherSpent
 from engrain.memory.bank import lora
 from engrain.memory.bank.prompt import LONGEST
 from engrain.memory.facts import probes_of, routed_probes, still_live
@@ -77,7 +77,7 @@ def consolidate(
 ) -> Outcome:  # fmt: skip
     """Engrain the owner's next facts into one module, here and now, or do what is ordered; an unfinished job goes first.
 
-    Raises JobBusy while another worker is at it.
+    Raises JobBusy while another worker is at it, and ModuleError where the folder of the modules is gone.
     """
     settings = memory.settings
     recipe = recipe or recipe_of(settings)
@@ -218,6 +218,7 @@ class _Work:
     def _keep_probes(self, drafts: Sequence[Draft]) -> None:
         """Keep them; a fact of which nothing can be trained is given up, and told by text as long as it is in no module."""
         asked = {d.fact_id for d in drafts if not d.held_out}
+        drafts = [d for d in drafts if d.fact_id is None or d.fact_id in asked]
         rows = [
             Probe(
                 owner=self.desk.job.owner,
@@ -233,7 +234,7 @@ class _Work:
         fill_embeddings(rows, self.memory.embedder)
         with self.desk.writing() as (db, job):
             db.exec(delete(Probe).where(col(Probe.job_id) == self.desk.id))
-            db.add_all(row for row in rows if row.fact_id is None or row.fact_id in asked)
+            db.add_all(rows)
             for fact in db.exec(select(Fact).where(col(Fact.id).in_(set(job.fact_ids) - asked), Fact.state == FactState.FRESH)):
                 fact.rejections = max(fact.rejections, self.memory.settings.attempts)
             job.fact_ids = [fact_id for fact_id in job.fact_ids if fact_id in asked] or job.fact_ids
@@ -333,7 +334,7 @@ def _failed(desk: Desk, error: Exception, attempts: int) -> Outcome:
     """The one place that decides what an error means: another attempt, or the end."""
     where = f"stage {desk.job.stage.value}: {type(error).__name__}: {error}"
     final = desk.job.attempt >= attempts
-    elsewhere = isinstance(error, (EngrainError, OSError, SQLAlchemyError))  # an endpoint, a disk, a setting: the facts are as they were
+    elsewhere = isinstance(error, (EngrainError, OSError, SQLAlchemyError)) and not isinstance(error, TeacherSpent)  # a disk, a setting
     try:
         desk.end(JobState.FAILED if final else JobState.QUEUED, where, by_facts=final and not elsewhere)
     except JobInterrupted as lost:

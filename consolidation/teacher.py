@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engrain.consolidation.distil import Draft, SelfDistiller, Source, in_voice, unambiguous
 from engrain.endpoint import RETRIED, Endpoint, retry_after
-from engrain.errors import TeacherError
+from engrain.errors import TeacherError, TeacherSpent
 from engrain.lines import append, mend, read_lines
 from engrain.memory import voice
 from engrain.memory.evidence import holds
@@ -62,7 +62,8 @@ class TeacherDistiller:
     def probes(self, sources: Sequence[Source], advance: Callable[[str, float], None] = lambda *_: None) -> list[Draft]:
         """See `Distiller`; the questions of a fact that the teacher finds none for are the self distiller's.
 
-        Raises TeacherError where the endpoint fails for good, finds none for any of the first facts, or costs more than it may.
+        Raises TeacherError where the endpoint fails for good, TeacherSpent where it finds none for any of the first facts, or costs more
+        than it may.
         """
         replies = _Kept(self.kept)
         drafts: list[Draft] = []
@@ -72,7 +73,7 @@ class TeacherDistiller:
                 pairs, why = self._taught(client, source, replies)
                 drafts += [Draft(source.fact_id, ProbeKind.QUESTION, p.question, voice.part(p.answer, source.speaker)) for p in pairs]
                 if not drafts and number + 1 == min(_GIVEN_UP, len(sources)):
-                    raise TeacherError(
+                    raise TeacherSpent(
                         f"the teacher {self.endpoint.model!r} at {self.endpoint.url!r} gave nothing usable for fact {source.fact_id} in "
                         f"{self.endpoint.retries + 1} tries: {why}; try later, name another ENGRAIN_TEACHER_MODEL or set ENGRAIN_DISTILLER=self"
                     )
@@ -87,7 +88,7 @@ class TeacherDistiller:
     def _taught(self, client: httpx.Client, source: Source, replies: _Kept) -> tuple[list[Pair], str]:
         """(usable pairs of one fact, why there are not more), from the file or from the endpoint; tried again while there are too few.
 
-        Raises TeacherError where the endpoint does not answer.
+        Raises TeacherError where the endpoint does not answer, TeacherSpent where the teacher has cost what it may.
         """
         body = self._body(source)
         key = sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -98,7 +99,7 @@ class TeacherDistiller:
                 break
             silent = False
             if replies.tokens >= self.tokens:
-                raise TeacherError(
+                raise TeacherSpent(
                     f"the teacher {self.endpoint.model!r} has cost {replies.tokens} tokens, at most {self.tokens} are allowed; "
                     f"raise ENGRAIN_TEACHER_TOKENS, what it wrote so far is kept"
                 )

@@ -121,6 +121,10 @@ class TeacherError(JobError):
     """The teacher that writes questions failed, or would cost more than it may."""
 
 
+class TeacherSpent(TeacherError):
+    """The teacher was paid, and what it wrote is of no use, or costs more than it may: for fewer facts it may be enough."""
+
+
 class JobBusy(JobError):
     """Another worker is consolidating this owner's memory."""
 

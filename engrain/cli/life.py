@@ -52,15 +52,16 @@ def forget(
     if done.modules:
         rebuild = f"; {done.to_rebuild} other facts are fresh again. Next: engrain consolidate" if done.to_rebuild else ""
         console.print(f"Stopped modules: {', '.join(done.modules)}{'' if proof else rebuild}", highlight=False)
-    if proof:
+    if proof and not modules:
+        console.print("No module serves any more, so none knows of it.")
+    elif proof:
         verdict = "as little as the base model" if proof.holds else "MORE than the base model"
-        verdict = verdict if modules else "nothing: there are none"
         console.print(
             f"Of {proof.facts} erased facts the rebuilt modules know {verdict}: {proof.excess:+.2f} nats a token, 95 % within "
             f"{proof.low:+.2f} and {proof.high:+.2f}", highlight=False, markup=False,
         )  # fmt: skip
         raise typer.Exit(0 if proof.holds else 7)
-    if prove_:
+    elif prove_:
         console.print("Nothing of it was in a live module, so there is nothing to prove.")
 
 

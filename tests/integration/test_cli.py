@@ -128,6 +128,15 @@ def test_forget_asks_first_and_needs_one_thing(run: Run) -> None:
     assert run("facts", "--json").json == []
 
 
+def test_where_no_module_is_left_none_can_know_what_was_forgotten(run: Run) -> None:
+    run("remember", "My locker code is 4417.")
+    assert run("forget", "--subject", "locker", "--yes", "--prove").out.endswith("there is nothing to prove.\n")
+    run("remember", "My dog is called Biscuit.")
+    assert run("consolidate").code == 0
+    forgotten = run("forget", "--everything", "--yes", "--prove")
+    assert (forgotten.code, forgotten.out.splitlines()[-1]) == (0, "No module serves any more, so none knows of it.")
+
+
 def test_bad_lines_are_named_and_nothing_is_kept(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "chat.jsonl"
     file.write_text('{"role": "user", "content": "My dog is called Biscuit."}\n{"role": "user"}\nno json\n')

@@ -19,7 +19,7 @@ from engrain.consolidation.jobs import claim, is_held, require_job
 from engrain.consolidation.plan import backlog
 from engrain.consolidation.train.recipe import Recipe
 from engrain.consolidation.worker import run_worker
-from engrain.errors import JobError, ModuleError, TeacherError
+from engrain.errors import JobError, ModuleError, TeacherError, TeacherSpent
 from engrain.memory.bank.bank import Voice, ask
 from engrain.memory.bank.prompt import LONGEST
 from engrain.memory.consult import consult
@@ -102,6 +102,14 @@ def test_facts_of_a_job_that_always_fails_are_tried_in_half_the_company(told: Me
     for _ in range(told.settings.attempts):
         assert consolidate(told, "me").result is Result.FAILED
     assert {f.rejections for f in told.facts()} == {1}, "what is not theirs is not counted"
+
+    def costs(*_: object, **__: object) -> None:
+        raise TeacherSpent("it has cost more than it may")
+
+    monkeypatch.setattr(stages, "train", costs)
+    for _ in range(told.settings.attempts):
+        assert consolidate(told, "me").result is Result.FAILED
+    assert {f.rejections for f in told.facts()} == {2}, "what was paid for is not begun again for ever"
 
 
 def test_facts_whose_worker_is_killed_again_and_again_are_never_given_up(told: Memory) -> None:
